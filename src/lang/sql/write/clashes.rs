@@ -11,8 +11,8 @@ use std::collections::HashMap;
 pub(super) type Weigh = Box<dyn Fn(&str, &str) -> Result<Vec<u8>>>;
 
 /// Names that were taken.
-pub(super) struct Clashes {
-    weigh: Weigh,
+pub(super) struct Clashes<'w> {
+    weigh: &'w Weigh,
     groups: HashMap<Target, Group>,
 }
 
@@ -27,8 +27,8 @@ struct Group {
     last: Option<(String, bool)>,
 }
 
-impl Clashes {
-    pub(super) fn new(weigh: Weigh) -> Self {
+impl<'w> Clashes<'w> {
+    pub(super) fn new(weigh: &'w Weigh) -> Self {
         Clashes {
             weigh,
             groups: HashMap::new(),
@@ -65,7 +65,7 @@ impl Clashes {
             Some((last, is_as_another)) if *last == name && target.is_part() => return Ok(*is_as_another),
             _ => {}
         }
-        let is_as_another = group.claim(&name, collation, &place, &self.weigh)?;
+        let is_as_another = group.claim(&name, collation, &place, self.weigh)?;
         group.last = Some((name.into_owned(), is_as_another));
         Ok(is_as_another)
     }
@@ -144,14 +144,13 @@ mod tests {
     use super::*;
 
     /// A server that takes `é` for `e`.
-    fn clashes() -> Clashes {
-        Clashes::new(Box::new(|_, name| {
-            Ok(name.to_lowercase().replace('é', "e").into_bytes())
-        }))
+    fn weigh() -> Weigh {
+        Box::new(|_, name| Ok(name.to_lowercase().replace('é', "e").into_bytes()))
     }
 
     fn names(target: Target, collation: &str, names: &[(&str, &str)]) -> Vec<bool> {
-        let mut clashes = clashes();
+        let weigh = weigh();
+        let mut clashes = Clashes::new(&weigh);
         let claim = |(owner, name): &(&str, &str)| {
             let row = [Cell::from(*owner), Cell::from(*name)];
             clashes.is_as_another(target, &row, collation, (&[0], 1)).unwrap()

@@ -65,13 +65,8 @@ impl Writer<'_> {
             .rules
             .root_of_workspace(workspace.default_artifact_root.as_deref());
         let archival = self.rules.root_of_workspace(archival.as_deref());
-        for (field, (_, edit)) in [
-            ("default_artifact_root", root),
-            ("trace_archival_location", archival),
-        ] {
-            edit.into_iter()
-                .for_each(|edit| self.outcome.edit(edit, kind, field));
-        }
+        self.outcome.edit(root.1, kind, "default_artifact_root");
+        self.outcome.edit(archival.1, kind, "trace_archival_location");
         self.lose_extra(subject, &extra, "");
         self.outcome.count(kind);
         self.workspace_row(workspace, [root.0, archival.0, retention.as_deref()])

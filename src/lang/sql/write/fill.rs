@@ -41,8 +41,7 @@ pub(super) trait Filling {
 /// A database that is empty but for what MLflow put there, and is taken for this process alone.
 pub(crate) struct OpenTarget {
     database: Box<dyn Filling>,
-    tables: TargetTables,
-    layout: TableLayout,
+    looked_at: LookedAt,
 }
 
 /// What is written, and how.
@@ -57,11 +56,17 @@ impl Load<'_> {
     /// Writes all rows, fitted to the tables that are there.
     fn pass(
         &self,
-        (tables, layout, weigh): (&TargetTables, &TableLayout, Option<Weigh>),
+        target: &LookedAt,
         rows: &mut dyn RowSink,
         files: &mut dyn FileSink,
     ) -> Result<WriteOutcome> {
-        let mut fitted = Fitted::new(tables, layout, rows, self.long_values, weigh);
+        let mut fitted = Fitted::new(
+            &target.tables,
+            &target.layout,
+            rows,
+            self.long_values,
+            target.weigh.as_ref(),
+        );
         let outcome = write(
             self.archive,
             &mut fitted,
@@ -88,18 +93,13 @@ impl OpenTarget {
             #[cfg(not(all(feature = "postgres", feature = "mysql")))]
             other => return Err(other.unknown()),
         };
-        let tables = database.tables()?;
-        let layout = tables.layout()?;
-        Ok(OpenTarget {
-            database,
-            tables,
-            layout,
-        })
+        let looked_at = LookedAt::of(database.tables()?, database.weigh())?;
+        Ok(OpenTarget { database, looked_at })
     }
 
     /// Which tables and columns it has.
     pub(crate) fn layout(&self) -> &TableLayout {
-        &self.layout
+        &self.looked_at.layout
     }
 
     /// Says what would be written; files are shown to `files`.
@@ -107,8 +107,7 @@ impl OpenTarget {
     /// # Errors
     /// The archive is damaged or cannot be such a database, or texts are too long.
     pub(crate) fn plan(&self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<WriteOutcome> {
-        let fitting = (&self.tables, &self.layout, self.database.weigh());
-        load.pass(fitting, &mut NoRows, files)
+        self.looked_at.plan(load, files)
     }
 
     /// Writes all; `publish` is called when all is written, before it is seen.
@@ -121,10 +120,9 @@ impl OpenTarget {
         files: &mut dyn FileSink,
         publish: impl FnOnce() -> Result<(), ArchiveError>,
     ) -> Result<WriteOutcome> {
-        self.database.clear(&self.layout)?;
-        let weigh = self.database.weigh();
-        let mut rows = self.database.rows(&self.layout);
-        let outcome = load.pass((&self.tables, &self.layout, weigh), &mut *rows, files)?;
+        self.database.clear(&self.looked_at.layout)?;
+        let mut rows = self.database.rows(&self.looked_at.layout);
+        let outcome = load.pass(&self.looked_at, &mut *rows, files)?;
         rows.flush()?;
         drop(rows);
         publish()?;
@@ -155,10 +153,13 @@ impl LookedAt {
             #[cfg(not(all(feature = "postgres", feature = "mysql")))]
             other => return Err(other.unknown()),
         };
-        let layout = if tables.is_empty() {
-            TableLayout::default()
-        } else {
-            tables.layout()?
+        Self::of(tables, weigh)
+    }
+
+    fn of(tables: TargetTables, weigh: Option<Weigh>) -> Result<Self> {
+        let layout = match tables.is_empty() {
+            true => TableLayout::default(),
+            false => tables.layout()?,
         };
         Ok(LookedAt {
             tables,
@@ -181,8 +182,8 @@ impl LookedAt {
     ///
     /// # Errors
     /// The archive is damaged or cannot be such a database.
-    pub(crate) fn plan(self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<WriteOutcome> {
-        load.pass((&self.tables, &self.layout, self.weigh), &mut NoRows, files)
+    pub(crate) fn plan(&self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<WriteOutcome> {
+        load.pass(self, &mut NoRows, files)
     }
 }
 

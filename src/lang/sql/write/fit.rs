@@ -1,10 +1,11 @@
 //! What the columns of a server's database hold: widths of texts, characters, numbers, and rows that foreign keys refuse.
 
 use super::clashes::{Clashes, Weigh};
+use super::outcome::StoreLoss;
 use super::rows::{RowSink, Target};
 use super::target_tables::{Column, TableLayout, TargetTables};
 use super::{Result, WriteError, WriteOutcome};
-use crate::format::{Kind, Reason};
+use crate::format::Reason;
 use crate::lang::sql::database::Cell;
 use crate::model::printable::printable;
 use std::collections::HashSet;
@@ -19,15 +20,6 @@ pub(crate) enum LongValueRule {
     Truncate,
 }
 
-/// A loss that a column is the reason of.
-#[derive(Debug)]
-struct ColumnLoss {
-    kind: Kind,
-    id: String,
-    field: String,
-    reason: Reason,
-}
-
 /// Rows on their way into columns.
 pub(super) struct Fitted<'a> {
     layout: &'a TableLayout,
@@ -36,10 +28,10 @@ pub(super) struct Fitted<'a> {
     row_bytes: Option<usize>,
     inner: &'a mut dyn RowSink,
     long_values: LongValueRule,
-    clashes: Option<Clashes>,
+    clashes: Option<Clashes<'a>>,
     /// Runs that are there, of which points of logged models name one.
     runs: HashSet<Vec<u8>>,
-    losses: Vec<ColumnLoss>,
+    losses: Vec<StoreLoss>,
     /// Texts that are too long, where that ends a restore.
     too_long: u64,
 }
@@ -50,7 +42,7 @@ impl<'a> Fitted<'a> {
         layout: &'a TableLayout,
         inner: &'a mut dyn RowSink,
         long_values: LongValueRule,
-        weigh: Option<Weigh>,
+        weigh: Option<&'a Weigh>,
     ) -> Self {
         Fitted {
             layout,
@@ -87,19 +79,13 @@ impl<'a> Fitted<'a> {
             });
         }
         for loss in self.losses.drain(..) {
-            outcome.lose(loss.kind, &loss.id, &loss.field, loss.reason);
+            outcome.lose_so(loss);
         }
         Ok(outcome)
     }
 
     fn lose(&mut self, target: Target, row: &[Cell<'_>], column: usize, reason: Reason) {
-        let (kind, id, field) = target.place(row, column);
-        self.losses.push(ColumnLoss {
-            kind,
-            id,
-            field,
-            reason,
-        });
+        self.losses.push(target.loss(row, column, reason));
     }
 
     /// Whether a row refers to a run that is not there, which a foreign key refuses.
@@ -126,16 +112,11 @@ impl<'a> Fitted<'a> {
         if !clashes.is_as_another(target, row, collation, named)? {
             return Ok(false);
         }
-        let (kind, id, field) = target.place(row, named.1);
         if target.is_part() {
-            self.losses.push(ColumnLoss {
-                kind,
-                id,
-                field,
-                reason: Reason::NameAsAnother,
-            });
+            self.lose(target, row, named.1, Reason::NameAsAnother);
             return Ok(true);
         }
+        let (kind, id, _) = target.place(row, named.1);
         Err(WriteError::Impossible(format!(
             "the name of {kind} `{}` equals the name of another one in this database, which ignores case and trailing spaces: rename one first",
             printable(&id)

@@ -358,8 +358,7 @@ impl Writer<'_> {
         stated: Option<&str>,
     ) -> String {
         let (uri, edit) = self.rules.place(place, stated);
-        edit.into_iter()
-            .for_each(|edit| self.outcome.edit(edit, kind, field));
+        self.outcome.edit(edit, kind, field);
         uri
     }
 }

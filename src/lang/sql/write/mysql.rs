@@ -62,11 +62,6 @@ fn refusal(what: &str, error: &mysql::Error) -> WriteError {
     }
 }
 
-fn batch(connection: &Shared, what: &str, sql: &str) -> Result<()> {
-    let done = connection.borrow_mut().query_drop(sql);
-    done.map_err(|error| refusal(what, &error))
-}
-
 fn rows(connection: &Shared, what: &str, sql: &str) -> Result<Vec<mysql::Row>> {
     let rows = connection.borrow_mut().query(sql);
     rows.map_err(|error| refusal(what, &error))
@@ -118,8 +113,9 @@ impl MysqlTarget {
             is_begun: false,
         };
         if !target.one("SELECT GET_LOCK(CONCAT('mlark-', MD5(DATABASE())), 0)")? {
-            let text = "another restore is filling this database";
-            return Err(WriteError::Target(text.to_owned()));
+            return Err(WriteError::Target(
+                "another restore is filling this database".into(),
+            ));
         }
         let names = names(&target.connection)?;
         if names.is_empty() {
@@ -144,6 +140,11 @@ impl MysqlTarget {
         Ok((tables, Some(weigh(&connection))))
     }
 
+    fn batch(&self, what: &str, sql: &str) -> Result<()> {
+        let done = self.connection.borrow_mut().query_drop(sql);
+        done.map_err(|error| refusal(what, &error))
+    }
+
     /// Whether an answer is other than 0.
     fn one(&self, sql: &str) -> Result<bool> {
         let answer = one_text(&self.connection, "a query", sql)?;
@@ -156,13 +157,10 @@ impl MysqlTarget {
         if names.iter().any(|name| is_version(&name))
             && self.one("SELECT EXISTS (SELECT 1 FROM alembic_version)")?
         {
-            batch(
-                &self.connection,
-                "the mark of a restore",
-                &format!("DROP TABLE {UNFINISHED}"),
-            )?;
-            let text = "a restore has filled it already: name another database";
-            return Err(WriteError::Target(text.to_owned()));
+            self.batch("the mark of a restore", &format!("DROP TABLE {UNFINISHED}"))?;
+            return Err(WriteError::Target(
+                "a restore has filled it already: name another database".into(),
+            ));
         }
         for name in &names {
             if self.one(&format!("SELECT EXISTS (SELECT 1 FROM {})", text(name)))? {
@@ -180,45 +178,41 @@ impl MysqlTarget {
     fn lock(&self, names: &[String]) -> Result<()> {
         let locks: Vec<String> = names.iter().map(|name| format!("{} WRITE", text(name))).collect();
         let sql = format!("LOCK TABLES {}", locks.join(", "));
-        batch(&self.connection, "a lock on its tables", &sql)
+        self.batch("a lock on its tables", &sql)
     }
 
     /// Makes the tables and takes them.
     fn make(&mut self) -> Result<()> {
         self.is_begun = true;
         let what = "its tables";
-        batch(&self.connection, what, "SET SESSION foreign_key_checks = 0")?;
+        self.batch(what, "SET SESSION foreign_key_checks = 0")?;
         for name in &self.leftovers {
-            batch(
-                &self.connection,
-                what,
-                &format!("DROP TABLE IF EXISTS {}", text(name)),
-            )?;
+            self.batch(what, &format!("DROP TABLE IF EXISTS {}", text(name)))?;
         }
         let mark = format!("CREATE TABLE {UNFINISHED} (remark TEXT)");
-        batch(&self.connection, what, &mark)?;
+        self.batch(what, &mark)?;
         let (made, version) = script();
         for statement in made {
-            batch(&self.connection, what, &statement)?;
+            self.batch(what, &statement)?;
         }
-        batch(&self.connection, what, "SET SESSION foreign_key_checks = 1")?;
+        self.batch(what, "SET SESSION foreign_key_checks = 1")?;
         self.lock(&names(&self.connection)?)?;
-        batch(&self.connection, what, version)
+        self.batch(what, version)
     }
 
     /// Removes what was begun; what the server does not let go stays behind, marked.
     fn undo(&self) {
-        let _ = batch(&self.connection, "nothing", "ROLLBACK");
-        let _ = batch(&self.connection, "nothing", "UNLOCK TABLES");
+        let _ = self.batch("nothing", "ROLLBACK");
+        let _ = self.batch("nothing", "UNLOCK TABLES");
         let Ok(mut names) = names(&self.connection) else {
             return;
         };
         // The mark goes last.
         names.sort_by_key(|name| name == UNFINISHED);
         let names: Vec<String> = names.iter().map(|name| text(name)).collect();
-        let _ = batch(&self.connection, "nothing", "SET SESSION foreign_key_checks = 0");
+        let _ = self.batch("nothing", "SET SESSION foreign_key_checks = 0");
         for name in names {
-            let _ = batch(&self.connection, "nothing", &format!("DROP TABLE {name}"));
+            let _ = self.batch("nothing", &format!("DROP TABLE {name}"));
         }
     }
 }
@@ -246,7 +240,7 @@ impl Filling for MysqlTarget {
         }
         empty::clearing(layout)
             .iter()
-            .try_for_each(|sql| batch(&self.connection, "the rows of MLflow's own", sql))
+            .try_for_each(|sql| self.batch("the rows of MLflow's own", sql))
     }
 
     fn rows<'d>(&'d mut self, layout: &TableLayout) -> Box<dyn RowSink + 'd> {
@@ -254,12 +248,12 @@ impl Filling for MysqlTarget {
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {
-        batch(&self.connection, "the end of the transaction", "COMMIT")?;
+        self.batch("the end of the transaction", "COMMIT")?;
         let made = std::mem::take(&mut self.is_begun);
         // All is there: what follows is tidying, which the next to open the database does otherwise.
-        let _ = batch(&self.connection, "the locks", "UNLOCK TABLES");
+        let _ = self.batch("the locks", "UNLOCK TABLES");
         if made {
-            let _ = batch(&self.connection, "the mark", &format!("DROP TABLE {UNFINISHED}"));
+            let _ = self.batch("the mark", &format!("DROP TABLE {UNFINISHED}"));
         }
         Ok(())
     }

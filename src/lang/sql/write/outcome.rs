@@ -77,26 +77,31 @@ impl WriteOutcome {
     }
 
     /// Counts an edit.
-    pub(crate) fn edit(&mut self, edit: StoreEdit, kind: Kind, field: &'static str) {
-        *self.edits.entry((edit, kind, field)).or_default() += 1;
+    pub(crate) fn edit(&mut self, edit: impl Into<Option<StoreEdit>>, kind: Kind, field: &'static str) {
+        if let Some(edit) = edit.into() {
+            *self.edits.entry((edit, kind, field)).or_default() += 1;
+        }
     }
 
     /// Notes a loss; the field may have a key of the user's after its name and a point.
     pub(crate) fn lose(&mut self, kind: Kind, id: &str, field: &str, reason: Reason) {
-        let name = match kind {
-            // Names of metrics and paths are the user's own.
+        self.lose_so(StoreLoss {
+            kind,
+            id: id.to_owned(),
+            field: field.to_owned(),
+            reason,
+        });
+    }
+
+    pub(super) fn lose_so(&mut self, loss: StoreLoss) {
+        let name = match loss.kind {
             Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts => "*",
-            _ => field.split(['.', '[']).next().unwrap_or(field),
+            _ => loss.field.split(['.', '[']).next().unwrap_or(&loss.field),
         };
-        let counted = (kind, name.to_owned(), reason);
+        let counted = (loss.kind, name.to_owned(), loss.reason);
         *self.losses.entry(counted).or_default() += 1;
         if self.named_losses.len() < NAMED_LOSSES {
-            self.named_losses.push(StoreLoss {
-                kind,
-                id: id.to_owned(),
-                field: field.to_owned(),
-                reason,
-            });
+            self.named_losses.push(loss);
         }
     }
 }

@@ -28,18 +28,12 @@ impl PostgresTarget {
     /// # Errors
     /// The server cannot be reached or refuses, the database is in use, or it holds something already.
     pub(super) fn open(uri: &str) -> Result<Self> {
-        let mut client = connect(uri).map_err(|error| WriteError::Target(error.to_string()))?;
-        let refused = |error: postgres::Error| refusal("the transaction", &error);
-        client.batch_execute("BEGIN").map_err(refused)?;
-        let mut target = PostgresTarget {
-            client,
-            is_made: false,
-        };
+        let mut target = Self::begin(uri, "BEGIN")?;
         // Two restores at once: the second finds rows, or waits for none.
         let is_alone = target.one("SELECT pg_try_advisory_xact_lock(7206371)")?;
         if !is_alone {
             return Err(WriteError::Target(
-                "another restore is filling this database".to_owned(),
+                "another restore is filling this database".into(),
             ));
         }
         let has_tables = target.one(
@@ -51,7 +45,7 @@ impl PostgresTarget {
             target.check_empty()?;
         } else {
             let (tables, _) = halves(DDL, MARK);
-            target.client.batch_execute(tables).map_err(refused)?;
+            target.batch("the transaction", tables)?;
             target.is_made = true;
         }
         Ok(target)
@@ -62,14 +56,22 @@ impl PostgresTarget {
     /// # Errors
     /// The server cannot be reached or refuses.
     pub(super) fn look(uri: &str) -> Result<TargetTables> {
-        let mut client = connect(uri).map_err(|error| WriteError::Target(error.to_string()))?;
-        let begun = client.batch_execute("BEGIN READ ONLY");
-        begun.map_err(|error| refusal("the transaction", &error))?;
+        Self::begin(uri, "BEGIN READ ONLY")?.read_tables()
+    }
+
+    fn begin(uri: &str, transaction: &str) -> Result<Self> {
+        let client = connect(uri).map_err(|error| WriteError::Target(error.to_string()))?;
         let mut target = PostgresTarget {
             client,
             is_made: false,
         };
-        target.read_tables()
+        target.batch("the transaction", transaction)?;
+        Ok(target)
+    }
+
+    fn batch(&mut self, what: &str, sql: &str) -> Result<()> {
+        let done = self.client.batch_execute(sql);
+        done.map_err(|error| refusal(what, &error))
     }
 
     fn one(&mut self, sql: &str) -> Result<bool> {
@@ -86,9 +88,7 @@ impl PostgresTarget {
         let names: Vec<String> = tables.names().map(str::to_owned).collect();
         let quoted: Vec<String> = names.iter().map(|name| Dialect::Postgres.quote(name)).collect();
         let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", quoted.join(", "));
-        self.client
-            .batch_execute(&lock)
-            .map_err(|error| refusal("a lock on its tables, which are in use", &error))?;
+        self.batch("a lock on its tables, which are in use", &lock)?;
         empty::check(&names, Dialect::Postgres, &mut |sql| self.one(sql))?;
         empty::check_version(&names, &mut |sql| self.one(sql))
     }
@@ -130,8 +130,7 @@ impl Filling for PostgresTarget {
     }
 
     fn clear(&mut self, layout: &TableLayout) -> Result<()> {
-        let cleared = self.client.batch_execute(&empty::clearing(layout).join("; "));
-        cleared.map_err(|error| refusal("the rows of MLflow's own", &error))
+        self.batch("the rows of MLflow's own", &empty::clearing(layout).join("; "))
     }
 
     fn rows<'d>(&'d mut self, layout: &TableLayout) -> Box<dyn RowSink + 'd> {
@@ -146,31 +145,23 @@ impl Filling for PostgresTarget {
 
     fn commit(mut self: Box<Self>) -> Result<()> {
         if self.is_made {
-            let (_, rest) = halves(DDL, MARK);
-            let made = self.client.batch_execute(rest);
-            made.map_err(|error| refusal("keys and indexes", &error))?;
+            self.batch("keys and indexes", halves(DDL, MARK).1)?;
         }
         let next = "SELECT setval(pg_get_serial_sequence('experiments', 'experiment_id'), \
                     (SELECT GREATEST(COALESCE(MAX(experiment_id), 0) + 1, 1) FROM experiments), false)";
-        self.client
-            .batch_execute(next)
-            .map_err(|error| refusal("the number of the next experiment", &error))?;
-        self.client
-            .batch_execute("COMMIT")
-            .map_err(|error| refusal("the end of the transaction", &error))
+        self.batch("the number of the next experiment", next)?;
+        self.batch("the end of the transaction", "COMMIT")
     }
 }
 
 /// The error of the server.
 fn refusal(what: &str, error: &postgres::Error) -> WriteError {
     let detail = match error.as_db_error() {
-        Some(error) => format!(
-            "{}{}",
-            error.message(),
-            error
-                .detail()
-                .map_or(String::new(), |detail| format!(": {detail}"))
-        ),
+        Some(error) => [Some(error.message()), error.detail()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": "),
         None => error.to_string(),
     };
     WriteError::Database {

@@ -91,11 +91,8 @@ impl Writer<'_> {
         }
         let listed = self.rules.listed(value);
         if listed != value {
-            self.outcome.edit(
-                StoreEdit::NewId,
-                Kind::RegisteredModels,
-                "tags._mlflow_experiment_ids",
-            );
+            let (kind, field) = (Kind::RegisteredModels, "tags._mlflow_experiment_ids");
+            self.outcome.edit(StoreEdit::NewId, kind, field);
         }
         listed
     }
@@ -117,11 +114,11 @@ impl Writer<'_> {
         let own = self.rules.version_place(version);
         let has_files = lists.iter().any(has_files);
         let (source, edit) = self.rules.version_source(version, has_files);
-        self.note_edit(edit, "source");
+        self.outcome.edit(edit, kind, "source");
         let location = version.storage_location.as_deref();
         let location = location.map(|uri| self.rules.version_uri(version, uri, has_files));
         let (storage_location, edit) = location.unzip();
-        self.note_edit(edit.flatten(), "storage_location");
+        self.outcome.edit(edit.flatten(), kind, "storage_location");
         self.lose_of_version(subject, version);
         self.outcome.count(kind);
         let number = self.version_number(subject, version.version);
@@ -162,11 +159,6 @@ impl Writer<'_> {
             self.lose(subject, "exim", Reason::NotHeld);
         }
         self.lose_extra(subject, &version.extra, "");
-    }
-
-    fn note_edit(&mut self, edit: Option<StoreEdit>, field: &'static str) {
-        edit.into_iter()
-            .for_each(|edit| self.outcome.edit(edit, Kind::ModelVersions, field));
     }
 }
 

@@ -8,7 +8,7 @@ use super::target_tables::{Column, TableLayout, TargetTables};
 use super::{Result, WriteError, empty, halves};
 use crate::lang::sql::database::{Cell, Dialect};
 use late_keys::LateKeys;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql};
 use std::path::Path;
 use std::time::Duration;
@@ -231,9 +231,7 @@ impl RowSink for SqliteRows<'_> {
             }
         };
         for (at, cell) in row.iter().enumerate() {
-            statement
-                .raw_bind_parameter(at + 1, Bound(*cell))
-                .map_err(refused)?;
+            statement.raw_bind_parameter(at + 1, cell).map_err(refused)?;
         }
         statement.raw_execute().map_err(refused)?;
         Ok(())
@@ -256,16 +254,14 @@ fn insert_into(target: Target, layout: &TableLayout) -> String {
 }
 
 /// A cell as a parameter; bytes are text, which nothing here is not.
-struct Bound<'v>(Cell<'v>);
-
-impl ToSql for Bound<'_> {
+impl ToSql for Cell<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self.0 {
-            Cell::Null => ToSqlOutput::Owned(Value::Null),
-            Cell::Integer(number) => ToSqlOutput::Owned(Value::Integer(number)),
-            Cell::Real(number) => ToSqlOutput::Owned(Value::Real(number)),
-            Cell::Bytes(text) => ToSqlOutput::Borrowed(ValueRef::Text(text)),
-        })
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Cell::Null => ValueRef::Null,
+            Cell::Integer(number) => ValueRef::Integer(number),
+            Cell::Real(number) => ValueRef::Real(number),
+            Cell::Bytes(text) => ValueRef::Text(text),
+        }))
     }
 }
 
