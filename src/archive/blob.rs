@@ -176,6 +176,18 @@ pub(crate) fn copy_and_hash(
     })
 }
 
+/// The digest of what a reader gives.
+pub(crate) fn digest_of(mut reader: impl Read) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(finish_digest(hasher)),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
 /// Content being read, and what its file looked like before.
 pub(crate) struct GuardedReader {
     head: Cursor<Vec<u8>>,

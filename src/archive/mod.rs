@@ -33,8 +33,8 @@ pub(crate) mod walk;
 mod writer;
 mod zip;
 
-pub(crate) use blob::store_content;
 pub use blob::{ByteSource, IngestError, OpenFn, StoreFn, StoredFile};
+pub(crate) use blob::{digest_of, store_content};
 pub(crate) use clock::now_text;
 pub use container::ContainerKind;
 pub use error::{ArchiveError, ErrorKind, Result};

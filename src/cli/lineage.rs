@@ -14,17 +14,14 @@ use crate::report::lineage::ro_crate::{Crate, CrateError, FILE_NAME};
 use crate::report::lineage::{Lineage, LineageQuery, lineage, open_lineage, overview, prov_json};
 use crate::report::object::KINDS;
 use crate::report::text::json_text;
-use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 mod tree;
 
 /// What names a digest in place of a file.
 const DIGEST_PREFIX: &str = "sha256:";
-/// Bytes of a file that are read at once.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// Show where an object or a file came from
 ///
@@ -235,13 +232,6 @@ impl Last<'_> {
 }
 
 fn digest_of(path: &Path) -> Result<Digest> {
-    let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(ArchiveError::io("open", path))?;
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        match file.read(&mut piece).map_err(ArchiveError::io("read", path))? {
-            0 => return Ok(Digest(hasher.finalize().into())),
-            read => hasher.update(&piece[..read]),
-        }
-    }
+    let file = File::open(path).map_err(ArchiveError::io("open", path))?;
+    Ok(crate::archive::digest_of(file).map_err(ArchiveError::io("read", path))?)
 }

@@ -3,12 +3,12 @@
 use super::artifacts::files_below;
 use super::document::Document;
 use super::layout::ARTIFACTS;
-use crate::archive::open_input;
+use crate::archive::{digest_of, open_input};
 use crate::lang::artifacts::local_roots::LocalRoots;
 use crate::lang::artifacts::walk::FoundFile;
 use crate::model::pyjson::{ListSink, PyJson};
 use sha2::{Digest, Sha256};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// What differs between two folders of an object, if anything; `file` is the object's own.
@@ -81,23 +81,11 @@ fn path_of(found: &FoundFile) -> Option<&str> {
 fn is_same(a: &FoundFile, b: &FoundFile) -> io::Result<bool> {
     match (a, b) {
         _ if path_of(a) != path_of(b) => Ok(false),
-        (FoundFile::File(_, at), FoundFile::File(_, other)) => {
-            Ok(at.metadata()?.len() == other.metadata()?.len() && digest(at)? == digest(other)?)
-        }
+        (FoundFile::File(_, at), FoundFile::File(_, other)) => Ok(at.metadata()?.len()
+            == other.metadata()?.len()
+            && digest_of(open_input(at)?)? == digest_of(open_input(other)?)?),
         (FoundFile::Failed(..), FoundFile::Failed(..)) => Ok(true),
         _ => Ok(false),
-    }
-}
-
-fn digest(file: &Path) -> io::Result<[u8; 32]> {
-    let mut reader = open_input(file)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(hasher.finalize().into()),
-            read => hasher.update(&buffer[..read]),
-        }
     }
 }
 

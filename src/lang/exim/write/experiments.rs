@@ -38,7 +38,7 @@ impl Current<'_> {
         let parent = match (self.folder, converter.layout) {
             (Err(reason), _) => return Ok(Err(reason)),
             _ if stage == lifecycle::DELETED => return Ok(Err(Reason::DeletedNotHeld)),
-            (Ok(experiment), Layout::New) => experiment.join(kind.name()),
+            (Ok(experiment), Layout::New) => experiment.join(kind.name().replace('-', "_")),
             (Ok(experiment), Layout::Old) if kind == Kind::Runs => experiment.to_owned(),
             (Ok(_), Layout::Old) => return Ok(Err(Reason::NotInOldLayout)),
         };

@@ -56,13 +56,9 @@ impl Api {
     /// # Errors
     /// A call failed.
     pub fn marked_experiments(&self, prefix: &str) -> Result<Vec<TargetExperiment>> {
-        let mut found = Vec::new();
         let filter = mark_filter("LIKE", &format!("{prefix}%"));
         let asked = json!({"view_type": "ALL", "filter": filter});
-        self.each(routes::SEARCH_EXPERIMENTS, asked, |row| {
-            found.push(experiment(&row))
-        })?;
-        Ok(found)
+        self.all(routes::SEARCH_EXPERIMENTS, asked, experiment)
     }
 
     /// Sets a tag of an experiment.

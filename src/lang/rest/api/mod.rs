@@ -65,6 +65,13 @@ impl Api {
         if_found(self.ask(call, what))
     }
 
+    /// All rows of a listing, as they are read.
+    fn all<T>(&self, route: Route, asked: Value, read: fn(&Value) -> T) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        self.each(route, asked, |row| found.push(read(&row)))?;
+        Ok(found)
+    }
+
     /// Follows the pages of a search.
     fn each(&self, route: Route, asked: Value, take: impl FnMut(Value)) -> Result<()> {
         Pages::of(&self.client, route, asked, None).each(take)

@@ -84,10 +84,7 @@ impl Api {
         mark: &str,
     ) -> Result<Option<TargetLoggedModel>> {
         let asked = json!({"experiment_ids": [experiment_id], "filter": mark_filter("=", mark)});
-        let mut found = Vec::new();
-        self.each(routes::SEARCH_LOGGED_MODELS, asked, |row| {
-            found.push(logged_model(&row))
-        })?;
+        let mut found = self.all(routes::SEARCH_LOGGED_MODELS, asked, logged_model)?;
         found.retain(|model| {
             model
                 .tags

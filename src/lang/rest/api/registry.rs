@@ -3,6 +3,7 @@
 use super::runs::list;
 use super::{Api, Result, if_found, integer, pairs, text};
 use crate::lang::rest::routes;
+use crate::model::registry::PROMPT_TAG;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -118,15 +119,9 @@ impl Api {
     pub fn versions(&self, name: &str, is_prompt: bool) -> Result<Vec<TargetVersion>> {
         let mut filter = format!("name = '{}'", name.replace('\'', "\\'"));
         if is_prompt {
-            filter.push_str(&format!(
-                " AND tags.`{}` = 'true'",
-                crate::model::registry::PROMPT_TAG
-            ));
+            filter.push_str(&format!(" AND tags.`{PROMPT_TAG}` = 'true'"));
         }
-        let mut found = Vec::new();
-        let asked = json!({"filter": filter});
-        self.each(routes::SEARCH_VERSIONS, asked, |row| found.push(version(&row)))?;
-        Ok(found)
+        self.all(routes::SEARCH_VERSIONS, json!({"filter": filter}), version)
     }
 
     /// Sets a tag of a version.

@@ -1,6 +1,6 @@
 //! Traces, evaluation datasets and scorers, which live under API v3.
 
-use super::{Api, Result, TargetId, id, pairs, text};
+use super::{Api, Result, TargetId, id, integer, pairs, text};
 use crate::lang::rest::routes::{self, Call};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -97,10 +97,7 @@ impl Api {
     /// A call failed.
     pub fn datasets(&self, name: &str) -> Result<Vec<TargetDataset>> {
         let filter = format!("name = '{}'", name.replace('\'', "\\'"));
-        let mut found = Vec::new();
-        let asked = json!({"filter_string": filter});
-        self.each(routes::SEARCH_DATASETS, asked, |row| found.push(dataset(&row)))?;
-        Ok(found)
+        self.all(routes::SEARCH_DATASETS, json!({"filter_string": filter}), dataset)
     }
 
     /// Sets tags of an evaluation dataset.
@@ -129,13 +126,12 @@ impl Api {
     pub fn scorer_versions(&self, experiment_id: &TargetId, name: &str) -> Result<Vec<String>> {
         let asked = json!({"experiment_id": experiment_id, "name": name});
         let answer = self.find(routes::SCORER_VERSIONS, &asked)?;
-        let scorers = answer.as_ref().and_then(|answer| answer["scorers"].as_array());
+        let answer = answer.unwrap_or_default();
+        let scorers = answer["scorers"].as_array().into_iter().flatten();
         let mut versions: Vec<_> = scorers
-            .into_iter()
-            .flatten()
             .map(|scorer| {
                 (
-                    super::integer(&scorer["scorer_version"]),
+                    integer(&scorer["scorer_version"]),
                     text(scorer, "serialized_scorer"),
                 )
             })

@@ -72,8 +72,7 @@ impl Api {
     /// The call failed.
     pub fn marked_trace(&self, experiment_id: &TargetId, mark: &str) -> Result<Option<TargetTrace>> {
         let asked = json!({"experiment_ids": [experiment_id], "filter": mark_filter("=", mark)});
-        let mut found = Vec::new();
-        self.each(routes::SEARCH_TRACES_V2, asked, |row| found.push(trace(&row)))?;
+        let found = self.all(routes::SEARCH_TRACES_V2, asked, trace)?;
         Ok(found.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
     }
 }

@@ -59,7 +59,7 @@ impl Exporter<'_, '_> {
     /// Datasets asked for experiment by experiment, each once; those that belong to no experiment stay unseen.
     fn datasets_by_experiment(&mut self) -> Result<Vec<Value>, ExportError> {
         let kind = Kind::EvaluationDatasets;
-        self.export.limit(kind, "*", Reason::AskedByExperiment, 1);
+        self.limit(kind, "*", Reason::AskedByExperiment, 1);
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
         let work = move |id: String| (search_datasets(&server, Some(&id)).all(), id);
@@ -71,17 +71,11 @@ impl Exporter<'_, '_> {
                     rows.extend(found.into_iter().filter(is_new));
                     if is_unstable {
                         let detail = format!("datasets of experiment {id} came and went");
-                        self.export
-                            .failure(kind, &id, "*", Reason::UnstableListing, &detail)?;
+                        self.fail(kind, &id, Reason::UnstableListing, &detail)?;
                     }
                 }
-                Err(error) if error.is_denied() => {
-                    self.export.limit(kind, "*", Reason::NotReadable, 1);
-                }
-                Err(error) => {
-                    self.export
-                        .failure(kind, &id, "*", Reason::Unreadable, &told(&error))?;
-                }
+                Err(error) if error.is_denied() => self.limit(kind, "*", Reason::NotReadable, 1),
+                Err(error) => self.fail(kind, &id, Reason::Unreadable, &told(&error))?,
             }
             Ok::<_, ExportError>(())
         })?;
@@ -120,9 +114,7 @@ impl Exporter<'_, '_> {
                 Ok(advanced) => advanced,
                 Err(detail) => {
                     let kind = Kind::DatasetRecords;
-                    return self
-                        .export
-                        .failure(kind, &dataset.dataset_id, "*", Reason::Unreadable, &detail);
+                    return self.fail(kind, &dataset.dataset_id, Reason::Unreadable, &detail);
                 }
             };
             records.iter().try_for_each(|record| self.export.write(record))?;

@@ -167,6 +167,22 @@ impl<'a, 'm> Exporter<'a, 'm> {
         self.export.monitor().begin(phase, None);
     }
 
+    /// Tells that a whole object, or all of a kind, could not be read.
+    pub(super) fn fail(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        reason: Reason,
+        detail: &str,
+    ) -> Result<(), ExportError> {
+        self.export.failure(kind, id, "*", reason, detail)
+    }
+
+    /// Counts what the server does not show.
+    pub(super) fn limit(&mut self, kind: Kind, field: &str, reason: Reason, count: u64) {
+        self.export.limit(kind, field, reason, count);
+    }
+
     /// Experiments of which something may be exported beside runs.
     pub(super) fn open_experiments(&self) -> Vec<String> {
         let closure = self.closure.borrow();
@@ -207,8 +223,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         self.export.saw(&self.closure.borrow());
         let is_here = !self.export.is_rest_elsewhere();
         if is_here && self.workspace.is_some() && !self.server.has_workspaces() {
-            let kind = Kind::Workspaces;
-            self.export.limit(kind, "*", Reason::NotShown, 1);
+            self.limit(Kind::Workspaces, "*", Reason::NotShown, 1);
         }
         Ok(looked_through)
     }
@@ -239,16 +254,14 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let (rows, is_unstable) = match listed {
             Ok(listed) => listed,
             Err(error @ ClientError::NoPage { .. }) => {
-                self.export
-                    .failure(what, "*", "*", Reason::WrongType, &told(&error))?;
+                self.fail(what, "*", Reason::WrongType, &told(&error))?;
                 return Ok(Vec::new());
             }
             Err(error) => return Err(self.server.error(&error)),
         };
         if is_unstable {
             let detail = format!("{what} came and went while they were listed");
-            self.export
-                .failure(what, "*", "*", Reason::UnstableListing, &detail)?;
+            self.fail(what, "*", Reason::UnstableListing, &detail)?;
         }
         Ok(rows)
     }
@@ -267,8 +280,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 Ok(Some(rows)) => take(self, rows)?,
                 Ok(None) => break,
                 Err(error) => {
-                    self.export
-                        .failure(kind, &ids, "*", Reason::Unreadable, &told(&error))?;
+                    self.fail(kind, &ids, Reason::Unreadable, &told(&error))?;
                     break;
                 }
             }
@@ -276,8 +288,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         if pages.is_unstable {
             let what = kind.name().replace('-', " ");
             let detail = format!("{what} of experiments {} came and went", experiments.join(", "));
-            self.export
-                .failure(kind, &ids, "*", Reason::UnstableListing, &detail)?;
+            self.fail(kind, &ids, Reason::UnstableListing, &detail)?;
         }
         Ok(())
     }
@@ -303,21 +314,17 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let (files, empty_folders) = match listed {
             Ok(listed) => listed,
             Err(detail) => {
-                return self
-                    .export
-                    .failure(Kind::Artifacts, &owner.id, "*", Reason::Unlisted, &detail);
+                return self.fail(Kind::Artifacts, &owner.id, Reason::Unlisted, &detail);
             }
         };
-        self.export
-            .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, empty_folders);
+        self.limit(Kind::Artifacts, "*", Reason::EmptyDirectory, empty_folders);
         for file in files {
             if let (true, Some(reason)) = (file.is_folder, file.problem) {
                 let (path, id) = (&file.path, &owner.id);
                 let detail = format!(
                     "folder `{path}` of `{id}`: the server lists nothing there, or something else, because it drops a part of such a name"
                 );
-                let kind = Kind::Artifacts;
-                self.export.failure(kind, &owner.id, "*", reason, &detail)?;
+                self.fail(Kind::Artifacts, &owner.id, reason, &detail)?;
                 continue;
             }
             let is_taken = self.export.options.selection.takes_artifact(&file.path);

@@ -49,8 +49,7 @@ impl Exporter<'_, '_> {
         }
         // Once a server, since nobody can tell how many there are.
         if !self.export.is_rest_elsewhere() {
-            let kind = Kind::LoggedModels;
-            self.export.limit(kind, "*", Reason::DeletedNotShown, 1);
+            self.limit(Kind::LoggedModels, "*", Reason::DeletedNotShown, 1);
         }
         Ok(is_any)
     }
@@ -81,9 +80,7 @@ impl Exporter<'_, '_> {
                     // It may be deleted, or be none at all.
                     Err(error) if matches!(error.status(), Some(400 | 404)) => {}
                     Err(error) => {
-                        let kind = Kind::LoggedModels;
-                        self.export
-                            .failure(kind, &model_id, "*", Reason::Unreadable, &told(&error))?;
+                        self.fail(Kind::LoggedModels, &model_id, Reason::Unreadable, &told(&error))?;
                     }
                 }
             }

@@ -52,8 +52,7 @@ impl Exporter<'_, '_> {
         for row in models {
             let model = self.model(row);
             if model.description.is_none() {
-                let kind = Kind::RegisteredModels;
-                self.export.limit(kind, "description", Reason::EmptyNotShown, 1);
+                self.limit(Kind::RegisteredModels, "description", Reason::EmptyNotShown, 1);
             }
             if self.closure.borrow().takes_model(&model.name) || kept.contains(&model.name) {
                 self.export.write(&model)?;
@@ -72,9 +71,7 @@ impl Exporter<'_, '_> {
             .into_iter();
         let versions = versions.map(|row| self.version(row));
         let prompts = versions.filter(|version| is_prompt(&version.tags));
-        Ok(prompts
-            .map(|version| format!("{}/{}", version.name, version.version))
-            .collect())
+        Ok(prompts.map(|version| version.id()).collect())
     }
 
     /// Writes versions; returns the names of their models, and the versions of prompts.
@@ -96,8 +93,7 @@ impl Exporter<'_, '_> {
             .values()
             .map(|(count, last)| last.saturating_sub(*count))
             .sum();
-        self.export
-            .limit(Kind::ModelVersions, "*", Reason::DeletedNotShown, gaps);
+        self.limit(Kind::ModelVersions, "*", Reason::DeletedNotShown, gaps);
         self.locate(chosen, &mut kept, &mut prompts)?;
         Ok((kept, prompts))
     }
@@ -128,7 +124,7 @@ impl Exporter<'_, '_> {
         };
         map_ordered(&pool, pool.threads() * 2, chosen, work, |(version, problem)| {
             if let Some(detail) = problem {
-                let id = crate::format::Object::id(&version);
+                let id = version.id();
                 self.export.failure(
                     Kind::ModelVersions,
                     &id,
@@ -138,7 +134,7 @@ impl Exporter<'_, '_> {
                 )?;
             }
             if is_prompt(&version.tags) {
-                prompts.push(format!("{}/{}", version.name, version.version));
+                prompts.push(version.id());
             }
             kept.insert(version.name.clone());
             self.export.write(&version)

@@ -7,7 +7,7 @@ use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::client::ClientError;
-use crate::format::{Kind, Reason, SortKey};
+use crate::format::{Kind, Reason};
 use crate::lang::rest::read::run_pages::{Batch, Feed, get};
 use crate::lang::rest::read::run_wire::FoundRun;
 use crate::lang::rest::read::run_writer::Sink;
@@ -25,8 +25,8 @@ const KEPT_BYTES: usize = 256 << 10;
 
 /// A step of the export, in the order in which its results are written.
 enum Job {
-    /// Runs whose parts come next.
-    Open(Vec<FoundRun>),
+    /// What needs no more asking.
+    Told(Done),
     /// Models a run read and, where searches do not tell them (3.0 to 3.5), made.
     Models(Key),
     /// One metric of some runs.
@@ -39,18 +39,16 @@ enum Job {
     Artifacts(Owner, Key, Route),
     /// A run that may go on, as it was when its parts were begun to be read.
     Again(Box<Run>),
-    /// Runs that are whole now.
-    Close(Vec<String>),
-    /// Something that needs no more asking.
-    Note(Note),
 }
 
 /// Something to be told.
 pub(super) enum Note {
     LeftOut(Reason),
+    /// Runs of these experiments, or of this id, that could not be read.
     Failed(String, String),
     /// A run that one answer has twice.
     Twice(String),
+    /// A search of these experiments that never rested.
     Unstable(Vec<String>),
 }
 
@@ -59,6 +57,7 @@ pub(super) type Models = (Vec<ModelInput>, Vec<ModelOutput>);
 
 /// The result of a step.
 pub(super) enum Done {
+    /// Runs whose parts come next.
     Open(Vec<FoundRun>),
     Models(String, Result<Models, String>),
     History(String, Vec<RunHistory>),
@@ -79,7 +78,6 @@ struct Worker {
 impl Worker {
     fn work(&self, job: Job) -> Done {
         match job {
-            Job::Open(runs) => Done::Open(runs),
             Job::Models(key) => {
                 let models = self.server.kept.answer(&key, "models", || {
                     let run = get(&self.server, &key.id)?.run;
@@ -108,8 +106,7 @@ impl Worker {
                 Done::Artifacts(owner, key, route, listed)
             }
             Job::Again(before) => Done::Again(before.info.run_id.clone(), self.changed_fields(&before)),
-            Job::Close(run_ids) => Done::Close(run_ids),
-            Job::Note(note) => Done::Note(note),
+            Job::Told(done) => done,
         }
     }
 
@@ -181,8 +178,7 @@ impl Exporter<'_, '_> {
         if !self.told_links && asked.used_bulk() && (self.server.is_file_store() || asked.saw_links()) {
             self.told_links = true;
             // Once a server, since nobody can tell how many there are.
-            let kind = Kind::Metrics;
-            self.export.limit(kind, "link", Reason::NotInBulkHistory, 1);
+            self.limit(Kind::Metrics, "link", Reason::NotInBulkHistory, 1);
         }
         Ok(())
     }
@@ -216,8 +212,7 @@ impl Iterator for Jobs {
             }
             match self.feed.next()? {
                 Batch::Runs(runs) => self.queue_runs(runs),
-                Batch::Failed(id, detail) => self.queue.push_back(Job::Note(Note::Failed(id, detail))),
-                Batch::Unstable(ids) => self.queue.push_back(Job::Note(Note::Unstable(ids))),
+                Batch::Note(note) => self.queue.push_back(Job::Told(Done::Note(note))),
             }
         }
     }
@@ -236,7 +231,8 @@ impl Jobs {
             let id = &info.run_id;
             // One in another answer is met when all are sorted.
             if !ids.insert(id.clone()) {
-                self.queue.push_back(Job::Note(Note::Twice(id.clone())));
+                self.queue
+                    .push_back(Job::Told(Done::Note(Note::Twice(id.clone()))));
                 continue;
             }
             // A run may be found by a search and be asked for by id.
@@ -247,7 +243,9 @@ impl Jobs {
             self.feed.add_ids(&closure.new_runs());
             match verdict {
                 Verdict::Kept => kept.push(found),
-                Verdict::LeftOut(reason) => self.queue.push_back(Job::Note(Note::LeftOut(reason))),
+                Verdict::LeftOut(reason) => {
+                    self.queue.push_back(Job::Told(Done::Note(Note::LeftOut(reason))))
+                }
             }
         }
         drop(closure);
@@ -289,7 +287,7 @@ impl Jobs {
                 run.info.artifact_uri.as_deref(),
             );
             if route != Route::None {
-                let owner = owner_of(run_id, run.info.sort_key());
+                let owner = Owner::of(OwnerKind::Run, run);
                 parts.push(Job::Artifacts(owner, key.clone(), route));
             }
         }
@@ -299,7 +297,7 @@ impl Jobs {
         let again: Vec<Job> = going_on
             .map(|found| Job::Again(Box::new(found.run.clone())))
             .collect();
-        self.queue.push_back(Job::Open(runs));
+        self.queue.push_back(Job::Told(Done::Open(runs)));
         for (metric, runs) in by_metric {
             let group = self.history.group_runs(&metric);
             let groups = runs.chunks(group);
@@ -308,7 +306,7 @@ impl Jobs {
         }
         self.queue.extend(parts);
         self.queue.extend(again);
-        self.queue.push_back(Job::Close(ids));
+        self.queue.push_back(Job::Told(Done::Close(ids)));
     }
 }
 
@@ -334,12 +332,4 @@ fn kept_jobs(key: &Key, kept: Vec<(&String, Option<usize>)>) -> Vec<Job> {
         jobs.push(Job::Kept(key.clone(), group));
     }
     jobs
-}
-
-fn owner_of(run_id: &str, sort_key: SortKey) -> Owner {
-    Owner {
-        kind: OwnerKind::Run,
-        id: run_id.to_owned(),
-        sort_key,
-    }
 }

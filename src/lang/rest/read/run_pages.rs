@@ -1,5 +1,6 @@
 //! Runs as they come: pages of searches, read ahead on another thread, and runs asked for by id.
 
+use super::run_export::Note;
 use super::server::{Server, told};
 use crate::archive::parallel::{Pending, Pool};
 use crate::client::ClientError;
@@ -15,12 +16,8 @@ const IDS: usize = 20;
 
 /// Some runs, or why they could not be read.
 pub(super) enum Batch {
-    /// Runs.
     Runs(Vec<FoundRun>),
-    /// Runs of these experiments, or of this id, that could not be read.
-    Failed(String, String),
-    /// A search of these experiments that never rested.
-    Unstable(Vec<String>),
+    Note(Note),
 }
 
 /// What is still to be asked for.
@@ -99,7 +96,7 @@ impl Feed {
                 self.current = Some((experiments, self.read_on(pages)));
                 Some(Batch::Runs(runs))
             }
-            Ok(None) if pages.is_unstable => Some(Batch::Unstable(experiments)),
+            Ok(None) if pages.is_unstable => Some(Batch::Note(Note::Unstable(experiments))),
             Ok(None) => None,
             // One experiment of them may be at fault.
             Err(_) if experiments.len() > 1 => {
@@ -110,7 +107,7 @@ impl Feed {
                 each.for_each(|wanted| self.wanted.push_front(wanted));
                 None
             }
-            Err(error) => Some(Batch::Failed(experiments.concat(), told(&error))),
+            Err(error) => Some(Batch::Note(Note::Failed(experiments.concat(), told(&error)))),
         }
     }
 }
@@ -138,7 +135,7 @@ impl Iterator for Feed {
                         Ok(run) => return Some(Batch::Runs(vec![run])),
                         // What something else names need not be there any more.
                         Err(error) if error.is_not_found() => {}
-                        Err(error) => return Some(Batch::Failed(id, told(&error))),
+                        Err(error) => return Some(Batch::Note(Note::Failed(id, told(&error)))),
                     }
                 }
             }

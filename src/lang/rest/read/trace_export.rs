@@ -102,10 +102,7 @@ impl Exporter<'_, '_> {
             match first {
                 Ok(true) => found.push(id),
                 Ok(false) => {}
-                Err(error) => {
-                    self.export
-                        .failure(Kind::Traces, &id, "*", Reason::Unreadable, &told(&error))?
-                }
+                Err(error) => self.fail(Kind::Traces, &id, Reason::Unreadable, &told(&error))?,
             }
             Ok::<_, ExportError>(())
         })?;
@@ -154,8 +151,7 @@ impl Exporter<'_, '_> {
         let lost = links.take_elsewhere().into_iter();
         let lost = lost.map(|(trace, runs)| self.export.linked_from_elsewhere(trace, runs));
         let count = lost.sum();
-        self.export
-            .limit(Kind::Traces, "linked_runs", Reason::LinkedFromOtherShard, count);
+        self.limit(Kind::Traces, "linked_runs", Reason::LinkedFromOtherShard, count);
         Ok(links)
     }
 
@@ -212,8 +208,7 @@ impl Exporter<'_, '_> {
             let count = files.len();
             files.retain(|file| file.path != SPAN_FILE || takes_listed);
             let has_two = are_in_store(&trace) && files.len() < count;
-            self.export
-                .limit(Kind::Artifacts, "*", Reason::NameTaken, u64::from(has_two));
+            self.limit(Kind::Artifacts, "*", Reason::NameTaken, u64::from(has_two));
             (files, empty)
         });
         self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
@@ -224,13 +219,12 @@ impl Exporter<'_, '_> {
         let file = match spans {
             FoundSpans::NotAsked => return Ok(false),
             FoundSpans::None => {
-                self.export.limit(Kind::Traces, "spans", Reason::MissingFile, 1);
+                self.limit(Kind::Traces, "spans", Reason::MissingFile, 1);
                 return Ok(false);
             }
             FoundSpans::Some(file) => file,
             FoundSpans::Unread(ref detail) | FoundSpans::Failed(ref detail) => {
-                self.export
-                    .failure(Kind::Spans, &owner.id, "*", Reason::Unreadable, detail)?;
+                self.fail(Kind::Spans, &owner.id, Reason::Unreadable, detail)?;
                 return Ok(matches!(spans, FoundSpans::Unread(_)));
             }
         };
@@ -238,7 +232,7 @@ impl Exporter<'_, '_> {
             self.export.write_span(&owner.sort_key, span)?;
         }
         if !file.is_whole {
-            self.export.limit(Kind::Spans, "*", Reason::KeptAsArtifact, 1);
+            self.limit(Kind::Spans, "*", Reason::KeptAsArtifact, 1);
         }
         Ok(!file.is_whole)
     }

@@ -10,7 +10,7 @@
 
 use super::log::PartLog;
 use crate::archive::remote::is_remote;
-use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, parent_of, store_content};
+use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, digest_of, parent_of, store_content};
 use crate::lang::session::ExportError;
 use crate::model::printable::counted;
 use crate::model::{BlobRef, Digest};
@@ -19,7 +19,7 @@ use crate::platform::identity_of;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -218,19 +218,9 @@ fn begin(path: &Path, head: &Head) -> io::Result<PartLog> {
 
 /// Whether a file holds just these bytes.
 pub(crate) fn is_blob(path: &Path, blob: &BlobRef) -> bool {
-    let hashed = File::open(path).and_then(|mut file| {
-        if file.metadata()?.len() != blob.size_bytes {
-            return Ok(None);
-        }
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                read => hasher.update(&buffer[..read]),
-            }
-        }
-        Ok(Some(Digest(hasher.finalize().into())))
+    let is_it = File::open(path).and_then(|file| {
+        let has_its_size = file.metadata()?.len() == blob.size_bytes;
+        Ok(has_its_size && digest_of(file)? == blob.sha256)
     });
-    matches!(hashed, Ok(Some(digest)) if digest == blob.sha256)
+    is_it.unwrap_or(false)
 }

@@ -21,10 +21,15 @@ pub(crate) struct Key {
 impl Key {
     /// The key of an object whose line says all that is to be compared.
     pub(crate) fn new(kind: &'static str, id: impl Into<String>, line: &impl Serialize) -> Self {
+        Self::of(kind, id, &to_value(line))
+    }
+
+    fn of(kind: &'static str, id: impl Into<String>, line: &Value) -> Self {
+        let digest: [u8; 32] = Sha256::digest(canonical(line)).into();
         Key {
             kind,
             id: id.into(),
-            freshness: digest(&to_value(line)),
+            freshness: std::array::from_fn(|index| digest[index]),
         }
     }
 
@@ -47,11 +52,7 @@ impl Key {
         if let Some(fields) = value.as_object_mut() {
             fields.remove("outputs");
         }
-        Key {
-            kind: "run",
-            id: run.info.run_id.clone(),
-            freshness: digest(&value),
-        }
+        Self::of("run", &run.info.run_id, &value)
     }
 
     /// The key of a logged model.
@@ -66,17 +67,8 @@ impl Key {
             fields.remove("linked_runs");
             fields.remove("linked_prompts");
         }
-        Key {
-            kind: "trace",
-            id: trace.trace_id.clone(),
-            freshness: digest(&value),
-        }
+        Self::of("trace", &trace.trace_id, &value)
     }
-}
-
-fn digest(value: &Value) -> Freshness {
-    let digest: [u8; 32] = Sha256::digest(canonical(value)).into();
-    std::array::from_fn(|index| digest[index])
 }
 
 #[cfg(test)]

@@ -32,9 +32,12 @@ impl Exporter<'_, '_> {
             |(id, found, was_deleted)| match found {
                 Ok(scorers) => {
                     let without_id = scorers.iter().filter(|scorer| scorer.scorer_id.is_none());
-                    let kind = Kind::Scorers;
-                    self.export
-                        .limit(kind, "scorer_id", Reason::NotShown, without_id.count() as u64);
+                    self.limit(
+                        Kind::Scorers,
+                        "scorer_id",
+                        Reason::NotShown,
+                        without_id.count() as u64,
+                    );
                     scorers.iter().try_for_each(|scorer| self.export.write(scorer))
                 }
                 // Since it was listed.
@@ -43,18 +46,14 @@ impl Exporter<'_, '_> {
                     Ok(())
                 }
                 Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
-                    self.export
-                        .limit(Kind::Scorers, "*", Reason::ExperimentIdTooLarge, 1);
+                    self.limit(Kind::Scorers, "*", Reason::ExperimentIdTooLarge, 1);
                     Ok(())
                 }
-                Err(error) => self
-                    .export
-                    .failure(Kind::Scorers, &id, "*", Reason::Unreadable, &told(&error)),
+                Err(error) => self.fail(Kind::Scorers, &id, Reason::Unreadable, &told(&error)),
             },
         )?;
         if !self.server.lacks(routes::SCORERS) {
-            let kind = Kind::Scorers;
-            self.export.limit(kind, "*", Reason::DeletedExperiment, deleted);
+            self.limit(Kind::Scorers, "*", Reason::DeletedExperiment, deleted);
         }
         Ok(())
     }

@@ -38,32 +38,8 @@ struct BulkPoint<'a> {
 }
 
 fn wire_double<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Double, D::Error> {
-    struct Visitor;
-    impl serde::de::Visitor<'_> for Visitor {
-        type Value = Double;
-
-        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            formatter.write_str("a number, NaN or an infinity")
-        }
-
-        fn visit_f64<E>(self, value: f64) -> Result<Double, E> {
-            Ok(Double(value))
-        }
-
-        fn visit_i64<E>(self, value: i64) -> Result<Double, E> {
-            Ok(Double(value as f64))
-        }
-
-        fn visit_u64<E>(self, value: u64) -> Result<Double, E> {
-            Ok(Double(value as f64))
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Double, E> {
-            as_double(&Value::from(text))
-                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-        }
-    }
-    deserializer.deserialize_any(Visitor)
+    let value = Value::deserialize(deserializer)?;
+    as_double(&value).ok_or_else(|| serde::de::Error::custom(format!("`{value}` is not a number")))
 }
 
 /// Takes a bulk answer apart by run.
