@@ -342,9 +342,8 @@ impl Exporter<'_> {
             Ok(files) => files,
             Err(error) => {
                 let detail = format!("{}: {error}", self.below_root(folder));
-                return self
-                    .export
-                    .failure(Kind::Artifacts, &owner.id, "*", Reason::Unreadable, &detail);
+                let (kind, reason) = (Kind::Artifacts, Reason::Unreadable);
+                return self.export.failure(kind, &owner.id, "*", reason, &detail);
             }
         };
         let is_less = |file: &FoundFile| matches!(file, FoundFile::File(path, _) if less == Some(path));

@@ -30,41 +30,27 @@ const VERSION_TIMES: [&str; 2] = ["creation_timestamp", "last_updated_timestamp"
 
 /// The source tags of an experiment, without its own tags.
 pub(crate) fn experiment_overlay(experiment: &PyJson) -> Overlay {
-    let mut overlay = Overlay::default();
-    overlay.system_tags(exported_texts(experiment.get(TAGS)));
-    overlay.fields(experiment, EXPERIMENT_TIMES);
-    overlay
+    Overlay::of_tags(exported_texts(experiment.get(TAGS))).with_fields(experiment, EXPERIMENT_TIMES)
 }
 
 /// The source tags of a run, without its own tags.
 pub(crate) fn run_overlay(info: &PyJson, tags: &PyJson) -> Overlay {
-    let mut overlay = Overlay::default();
-    overlay.system_tags(exported_texts(Some(tags)));
-    overlay.run_info(info);
-    overlay
+    Overlay::of_tags(exported_texts(Some(tags))).with_run_info(info)
 }
 
 /// As [`experiment_overlay`], with the tags of a line.
 pub(super) fn experiment_line_overlay(experiment: &PyJson, tags: &TextMap) -> Overlay {
-    let mut overlay = Overlay::default();
-    overlay.system_tags(line_texts(tags));
-    overlay.fields(experiment, EXPERIMENT_TIMES);
-    overlay
+    Overlay::of_tags(line_texts(tags)).with_fields(experiment, EXPERIMENT_TIMES)
 }
 
 /// As [`run_overlay`], with the tags of a line.
 pub(super) fn run_line_overlay(info: &PyJson, tags: &TextMap) -> Overlay {
-    let mut overlay = Overlay::default();
-    overlay.system_tags(line_texts(tags));
-    overlay.run_info(info);
-    overlay
+    Overlay::of_tags(line_texts(tags)).with_run_info(info)
 }
 
 /// The source tags of a model version, without its own tags; its system tags get none.
 pub(crate) fn version_overlay(version: &PyJson) -> Overlay {
-    let mut overlay = Overlay::default();
-    overlay.fields(version, VERSION_TIMES);
-    overlay
+    Overlay::default().with_fields(version, VERSION_TIMES)
 }
 
 /// Source tags that are still to be laid over the own tags of an object.
@@ -94,21 +80,24 @@ impl Overlay {
         self.tags.insert(format!("{prefix}{key}"), value.into());
     }
 
-    fn run_info(&mut self, info: &PyJson) {
+    fn with_run_info(mut self, info: &PyJson) -> Self {
         for (key, value) in info.as_dict().unwrap_or_default() {
             self.insert(PREFIX_RUN_INFO, key, value.py_str());
         }
+        self
     }
 
     /// A source tag for every tag whose key starts with `mlflow.`; all occurrences of that text are dropped from the key.
-    fn system_tags<'a>(&mut self, tags: impl Iterator<Item = (&'a str, Text)>) {
+    fn of_tags<'a>(tags: impl Iterator<Item = (&'a str, Text)>) -> Self {
+        let mut overlay = Self::default();
         for (key, value) in tags {
-            self.insert(PREFIX_MLFLOW_TAG, &key.replace(SYSTEM_PREFIX, ""), value);
+            overlay.insert(PREFIX_MLFLOW_TAG, &key.replace(SYSTEM_PREFIX, ""), value);
         }
+        overlay
     }
 
     /// A source tag for every field but `tags`, and the formatted copies of the times.
-    fn fields(&mut self, object: &PyJson, times: [&str; 2]) {
+    fn with_fields(mut self, object: &PyJson, times: [&str; 2]) -> Self {
         for (key, value) in object.as_dict().unwrap_or_default() {
             if key != TAGS {
                 self.insert(PREFIX_FIELD, key, value.py_str());
@@ -117,6 +106,7 @@ impl Overlay {
         for time in times {
             self.time(object, time);
         }
+        self
     }
 
     fn time(&mut self, object: &PyJson, field: &str) {

@@ -227,8 +227,7 @@ impl Exporter<'_> {
                     "{}: another run has it with different content",
                     self.below_root(file)
                 );
-                let (kind, id) = (Kind::Datasets.name(), dataset.id());
-                self.export.failure(kind, &id, "*", Reason::Differs, &detail)
+                self.fail(Kind::Datasets, &dataset.id(), Reason::Differs, &detail)
             }
         }
     }
