@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 
 type Result<T, E = ExportError> = std::result::Result<T, E>;
 
+type ExportMember<'m> = fn(&mut Exporter<'m>, &Path) -> Result<()>;
+
 /// Exports a directory that mlflow-export-import wrote to the archive `out`.
 ///
 /// # Errors
@@ -215,7 +217,7 @@ impl Exporter<'_> {
     /// Files and folders that are no part of an export are not taken, and counted.
     /// Exports the runs, logged models and traces of a folder, each of which is so much of the progress.
     fn members(&mut self, layout: &Layout, progress: u64) -> Result<()> {
-        let members: [(_, fn(&mut Self, &Path) -> Result<()>); 3] = [
+        let members: [(_, ExportMember<'_>); 3] = [
             (&layout.runs, Self::run),
             (&layout.logged_models, Self::logged_model),
             (&layout.traces, Self::trace),
