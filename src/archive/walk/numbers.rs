@@ -3,12 +3,11 @@
 
 use crate::model::Double;
 
-/// The key, the owner, the steps, timestamps and values of a line without links. None where its form is another, which says nothing of
-/// whether it is right.
-pub(super) fn of_plain_line(
-    line: &[u8],
-    owner: &str,
-) -> Option<(String, String, Vec<i64>, Vec<i64>, Vec<Double>)> {
+/// Key, owner, steps, timestamps and values of a line.
+type PlainLine = (String, String, Vec<i64>, Vec<i64>, Vec<Double>);
+
+/// Reads a line without links. None where its form is another, which says nothing of whether it is right.
+pub(super) fn of_plain_line(line: &[u8], owner: &str) -> Option<PlainLine> {
     let mut rest = Rest(line);
     let key = rest.text("{", "key")?;
     let owner = rest.text(",", owner)?;
