@@ -25,6 +25,9 @@ fn parse_tree<'l, T: Tree<'l>>(bytes: &'l [u8]) -> Result<T, serde_json::Error> 
     Ok(value)
 }
 
+/// Among so many entries, looking at each is faster than a search: texts of different length differ at once.
+const FEW: usize = 16;
+
 /// JSON whose texts are those of the line that it was read from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json<'l> {
@@ -40,8 +43,12 @@ impl<'l> Json<'l> {
     /// The value of a key, where this is an object that has it.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let entries = self.as_object()?;
-        let place = entries.binary_search_by(|(name, _)| name.as_ref().cmp(key));
-        place.ok().map(|place| &entries[place].1)
+        let place = if entries.len() <= FEW {
+            entries.iter().position(|(name, _)| name == key)
+        } else {
+            entries.binary_search_by(|(name, _)| name.as_ref().cmp(key)).ok()
+        };
+        place.map(|place| &entries[place].1)
     }
 
     pub(crate) fn as_object(&self) -> Option<&[(Cow<'l, str>, Self)]> {

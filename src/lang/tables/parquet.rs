@@ -94,10 +94,10 @@ fn properties(columns: &[Column], facts: &[(&str, String)]) -> WriterProperties 
         .set_key_value_metadata(Some(facts.collect()));
     for column in columns {
         let path = ColumnPath::new(vec![column.name.clone()]);
-        let is_moment = matches!(column.kind, ColumnType::Millis | ColumnType::Nanos)
-            || (column.name == "timestamp" && column.kind == ColumnType::Integer);
-        // Moments follow each other, and hardly a double comes twice: dictionaries of them would only cost time.
-        if is_moment {
+        let is_sequence = matches!(column.kind, ColumnType::Millis | ColumnType::Nanos)
+            || (matches!(column.name.as_str(), "step" | "timestamp") && column.kind == ColumnType::Integer);
+        // Steps and moments follow each other, and hardly a double comes twice: dictionaries of them would only cost time.
+        if is_sequence {
             properties = properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);

@@ -21,6 +21,9 @@ use std::collections::HashMap;
 /// A dictionary that grows beyond this is given up, where its texts do not stand one after the other.
 const DICTIONARY_BYTES: usize = 256 << 10;
 
+/// A dictionary of so many texts is given up too, where half of the texts of rows were new.
+const DIFFERENT: usize = 4096;
+
 /// Longer texts make no statistics.
 const BOUND_BYTES: usize = 64;
 
@@ -60,7 +63,8 @@ impl<'t> Dictionary<'t> {
         let mut runs = Runs::with_capacity(texts.ends.len());
         for (text, times) in texts.iter() {
             runs.push((self.number_of(text), times));
-            if self.size_bytes > most {
+            let is_new_mostly = self.texts.len() >= DIFFERENT && 2 * self.texts.len() > runs.len();
+            if self.size_bytes > most || (is_new_mostly && !is_repeated) {
                 return None;
             }
         }
