@@ -6,7 +6,7 @@
 use super::sample::{Dot, SeriesCounts, Thinner, thin};
 use super::spool::Spool;
 use super::text::{inert, integer, name};
-use crate::archive::walk::{Cursor, OwnerCursor, OwnerHead, each_line, text};
+use crate::archive::walk::{Child as _, Cursor, OwnerCursor, OwnerHead, each_line, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice};
@@ -68,7 +68,7 @@ pub(super) fn curves(
         })
     };
     let add = |run: &mut OpenRun, cursor: &Cursor<'_>| {
-        run.take(&cursor.parse()?, most);
+        run.take(&MetricSlice::read(cursor)?, most);
         Ok(())
     };
     each_owner(archive, [Kind::Runs, Kind::Metrics], begin, add, |run| {
