@@ -44,12 +44,23 @@ impl Child for ArtifactList {
 }
 
 /// Points of one metric of one object.
-pub(crate) trait Slice: Child {
+pub(crate) trait Slice: Child + Default {
     /// Kind of the object that was measured.
     const OWNER_KIND: Kind;
 
-    /// Reads a line that has the form in which most are written.
-    fn of_plain(line: &[u8]) -> Option<Self>;
+    /// Takes what a line says in place of what is here, where the line has the form in which most are written.
+    fn take_plain(&mut self, line: &[u8]) -> Option<()>;
+
+    /// Takes what the line at a cursor says in place of what is here.
+    ///
+    /// # Errors
+    /// As those of [`Child::read`].
+    fn take(&mut self, cursor: &Cursor<'_>) -> Result<()> {
+        if cursor.line().and_then(|line| self.take_plain(line)).is_none() {
+            *self = cursor.parse()?;
+        }
+        Ok(())
+    }
 
     /// Its id.
     fn owner(&self) -> &str;
@@ -81,24 +92,20 @@ macro_rules! slice {
             const KIND: Kind = Kind::$kind;
 
             fn read(cursor: &Cursor<'_>) -> Result<Self> {
-                let plain = cursor.line().and_then(Self::of_plain);
-                plain.map_or_else(|| cursor.parse(), Ok)
+                let mut slice = Self::default();
+                slice.take(cursor)?;
+                Ok(slice)
             }
         }
 
         impl Slice for $slice {
             const OWNER_KIND: Kind = Kind::$owner_kind;
 
-            fn of_plain(line: &[u8]) -> Option<Self> {
-                let (key, $owner, steps, timestamps, values) = of_plain_line(line, stringify!($owner))?;
-                Some($slice {
-                    key,
-                    $owner,
-                    steps,
-                    timestamps,
-                    values,
-                    ..Self::default()
-                })
+            fn take_plain(&mut self, line: &[u8]) -> Option<()> {
+                (self.dataset_names, self.dataset_digests, self.$ids) = (None, None, None);
+                let owner = (stringify!($owner), &mut self.$owner);
+                let integers = [&mut self.steps, &mut self.timestamps];
+                of_plain_line(line, owner, &mut self.key, integers, &mut self.values)
             }
 
             fn owner(&self) -> &str {

@@ -219,8 +219,9 @@ fn points<S: Slice>(
 ) -> Result<TableReport> {
     let mut sink = place.table(table.name, table.columns(), ALONE_BYTES)?;
     let mut cursor = Cursor::new(archive, S::KIND)?;
+    let mut slice = S::default();
     while cursor.line().is_some() {
-        let slice = S::read(&cursor)?;
+        slice.take(&cursor)?;
         if !slice.has_equal_columns() {
             return Err(cursor.damaged("its columns are not of one length").into());
         }
