@@ -83,10 +83,9 @@ struct Search {
 
 impl Search {
     fn look(&mut self, archive: &Archive, kind: Kind, query: &str) -> Result<(), ArchiveError> {
-        let mut cursor = Cursor::new(archive, kind)?;
-        while cursor.line().is_some() {
+        each_line(archive, kind, |cursor| {
             let head = cursor.head(kind)?;
-            let is_named = || kind == Kind::Runs && has_run_name(&cursor, query);
+            let is_named = || kind == Kind::Runs && has_run_name(cursor, query);
             let fit = match fit(kind, &head, query) {
                 None | Some(Fit::Start) if is_named() => Some(Fit::RunName),
                 fit => fit,
@@ -107,9 +106,8 @@ impl Search {
                     self.found.push(Found { kind, id, value });
                 }
             }
-            cursor.advance()?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn into_one(mut self, query: &str) -> Result<Found> {

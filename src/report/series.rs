@@ -2,7 +2,7 @@
 
 use super::Curve;
 use crate::archive::walk::text;
-use crate::archive::walk::{Child as _, Cursor};
+use crate::archive::walk::{Child as _, Cursor, each_line};
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice, ModelMetricSlice, Point};
@@ -77,13 +77,12 @@ pub(super) fn for_each_series<E: From<ArchiveError>>(
     sink: &mut dyn FnMut(SeriesFacts) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut open: Option<SeriesFacts> = None;
-    let mut cursor = Cursor::new(archive, kind)?;
-    while cursor.line().is_some() {
+    each_line::<E>(archive, kind, |cursor| {
         let head = cursor.head(kind)?;
         let owner = head.id(kind);
         if owner_id.is_none_or(|wanted| wanted == owner) {
             let key = text(&head.key);
-            for point in slice_points(&cursor, kind)? {
+            for point in slice_points(cursor, kind)? {
                 if open
                     .as_ref()
                     .is_none_or(|open| open.owner_id != owner || open.key != key)
@@ -98,8 +97,8 @@ pub(super) fn for_each_series<E: From<ArchiveError>>(
                 }
             }
         }
-        cursor.advance()?;
-    }
+        Ok(())
+    })?;
     open.map_or(Ok(()), sink)
 }
 

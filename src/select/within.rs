@@ -1,7 +1,7 @@
 //! What was asked for by name, sought within an archive.
 
 use super::{AskedNames, Matched, NoMatch, Patterns, RunFilter};
-use crate::archive::walk::{Cursor, Head, OwnerFacts, heads, text};
+use crate::archive::walk::{Head, OwnerFacts, each_line, heads, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::model::{OwnerKind, Run};
@@ -138,15 +138,14 @@ impl Names {
                     || self.experiments.matches(experiment))
         };
         let mut found = Vec::new();
-        let mut cursor = Cursor::new(archive, Kind::Runs)?;
-        while cursor.line().is_some() {
+        each_line(archive, Kind::Runs, |cursor| {
             // Long texts stay in their blobs: no filter looks into them.
             let run: Run = cursor.parse().or_else(|_| cursor.object())?;
             if is_asked(&run) && filter.takes(&run) {
                 found.push(run.info.run_id);
             }
-            cursor.advance()?;
-        }
+            Ok(())
+        })?;
         Ok(found)
     }
 }

@@ -1,6 +1,6 @@
 //! Artifacts with who owns them, as one stream.
 
-use super::cursor::{Cursor, OwnerCursor, OwnerHead, orphan};
+use super::cursor::{Cursor, OwnerCursor, OwnerHead, each_line, orphan};
 use super::head::text;
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
@@ -73,10 +73,9 @@ pub fn for_each_artifact<E: From<ArchiveError>>(
     sink: &mut dyn FnMut(ArtifactEntry<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut walk = OwnerWalk::new(archive);
-    let mut cursor = Cursor::new(archive, Kind::Artifacts)?;
-    while cursor.line().is_some() {
+    each_line(archive, Kind::Artifacts, |cursor| {
         let list: ArtifactList = cursor.parse()?;
-        let found = walk.owner(&list, &cursor)?;
+        let found = walk.owner(&list, cursor)?;
         let some = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         let owner = OwnerFacts {
             kind: list.owner_kind,
@@ -90,7 +89,6 @@ pub fn for_each_artifact<E: From<ArchiveError>>(
         for file in &list.files {
             sink(ArtifactEntry { owner: &owner, file })?;
         }
-        cursor.advance()?;
-    }
-    Ok(())
+        Ok(())
+    })
 }

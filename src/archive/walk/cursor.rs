@@ -114,13 +114,6 @@ pub(crate) fn line_values(archive: &Archive, kind: Kind) -> Result<impl Iterator
     }))
 }
 
-/// Walks along the objects that own other lines, which follow the same order.
-pub(crate) struct OwnerCursor<'a> {
-    kind: Kind,
-    cursor: Cursor<'a>,
-    current: Option<OwnerHead>,
-}
-
 /// Hands each line of a kind to `visit`, as a cursor that is at it.
 pub(crate) fn each_line<E: From<ArchiveError>>(
     archive: &Archive,
@@ -133,6 +126,13 @@ pub(crate) fn each_line<E: From<ArchiveError>>(
         cursor.advance()?;
     }
     Ok(())
+}
+
+/// Walks along the objects that own other lines, which follow the same order.
+pub(crate) struct OwnerCursor<'a> {
+    kind: Kind,
+    cursor: Cursor<'a>,
+    current: Option<OwnerHead>,
 }
 
 /// An owner: its number among those of its kind, its id, its place, and what else its line's head says.

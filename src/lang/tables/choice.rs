@@ -3,7 +3,7 @@
 //! With experiments alone, rows are those of all that is in them. With runs or a filter, rows are those of these runs: their
 //! experiments, the datasets they read, the logged models they made, versions made of them with their models, and their traces.
 
-use crate::archive::walk::{Cursor, text};
+use crate::archive::walk::{each_line, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::format::strict_json::Json;
@@ -59,20 +59,18 @@ impl Choice {
         }
         let by_run = names.asks_runs();
         let mut experiments = HashSet::new();
-        let mut cursor = Cursor::new(archive, Kind::Experiments)?;
-        while cursor.line().is_some() {
+        each_line(archive, Kind::Experiments, |cursor| {
             let head = cursor.head(Kind::Experiments)?;
             let id = head.id(Kind::Experiments);
             let patterns = &names.experiments;
             if patterns.is_empty() || patterns.matches(&id) || patterns.matches(text(&head.name)) {
                 experiments.insert(id);
             }
-            cursor.advance()?;
-        }
+            Ok(())
+        })?;
         let mut ids = Ids::default();
         let mut with_runs = HashSet::new();
-        let mut cursor = Cursor::new(archive, Kind::Runs)?;
-        while cursor.line().is_some() {
+        each_line(archive, Kind::Runs, |cursor| {
             let head = cursor.head(Kind::Runs)?;
             let (id, experiment) = (head.id(Kind::Runs), text(&head.experiment_id));
             // The experiment's own line may be missing.
@@ -85,8 +83,8 @@ impl Choice {
                     with_runs.insert(experiment.to_owned());
                 }
             }
-            cursor.advance()?;
-        }
+            Ok(())
+        })?;
         if by_run {
             experiments = with_runs;
         } else {

@@ -7,7 +7,7 @@ use super::sink::{Piece, Place, Sink};
 use super::wide::Wide;
 use super::{TableReport, TablesError};
 use crate::archive::Archive;
-use crate::archive::walk::{Cursor, Slice, Wanted, newer_fields, newer_kinds};
+use crate::archive::walk::{Slice, Wanted, each_line, newer_fields, newer_kinds};
 use crate::format::strict_json::Json;
 use crate::format::{Kind, LossCount, Reason};
 use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice};
@@ -84,8 +84,7 @@ impl Filler<'_> {
         kind: Kind,
         sink: &mut dyn FnMut(&mut RowMaker, &Json<'_>) -> std::result::Result<(), Failure>,
     ) -> Result<()> {
-        let mut cursor = Cursor::new(self.archive, kind)?;
-        while cursor.line().is_some() {
+        each_line(self.archive, kind, |cursor| {
             let line = cursor.json()?;
             if self.choice.takes(kind, &line) {
                 sink(&mut self.maker, &line).map_err(|failure| match failure {
@@ -94,9 +93,8 @@ impl Filler<'_> {
                 })?;
             }
             self.monitor.advance(1);
-            cursor.advance()?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn objects(&mut self, table: &TableSpec) -> Result<()> {
@@ -178,8 +176,7 @@ impl Filler<'_> {
 
     fn artifacts(&mut self) -> Result<()> {
         let mut sink = self.sink(&layout::ARTIFACTS, ALONE_BYTES)?;
-        let mut cursor = Cursor::new(self.archive, Kind::Artifacts)?;
-        while cursor.line().is_some() {
+        each_line::<TablesError>(self.archive, Kind::Artifacts, |cursor| {
             let list: ArtifactList = cursor.parse()?;
             if self.choice.takes_owner(kind_of(list.owner_kind), &list.owner_id) {
                 for file in &list.files {
@@ -203,8 +200,8 @@ impl Filler<'_> {
                 }
             }
             self.monitor.advance(1);
-            cursor.advance()?;
-        }
+            Ok(())
+        })?;
         self.finish([sink])
     }
 }
@@ -218,10 +215,9 @@ fn points<S: Slice>(
     monitor: &dyn Monitor,
 ) -> Result<TableReport> {
     let mut sink = place.table(table.name, table.columns(), ALONE_BYTES)?;
-    let mut cursor = Cursor::new(archive, S::KIND)?;
     let mut slice = S::default();
-    while cursor.line().is_some() {
-        slice.take(&cursor)?;
+    each_line::<TablesError>(archive, S::KIND, |cursor| {
+        slice.take(cursor)?;
         if !slice.has_equal_columns() {
             return Err(cursor.damaged("its columns are not of one length").into());
         }
@@ -241,8 +237,8 @@ fn points<S: Slice>(
             sink.rows(&pieces, values.len())?;
         }
         monitor.advance(1);
-        cursor.advance()?;
-    }
+        Ok(())
+    })?;
     Ok(sink.finish()?)
 }
 

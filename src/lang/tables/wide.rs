@@ -8,7 +8,7 @@ use super::cells::Cell;
 use super::choice::Choice;
 use super::layout::{Column, ColumnType, RUNS};
 use crate::archive::Archive;
-use crate::archive::walk::Cursor;
+use crate::archive::walk::each_line;
 use crate::format::Kind;
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,8 +32,7 @@ impl Wide {
     pub(super) fn of(archive: &Archive, choice: &mut Choice) -> Result<Self, TablesError> {
         let mut keys: [BTreeSet<String>; 3] = Default::default();
         let mut count = 0;
-        let mut cursor = Cursor::new(archive, Kind::Runs)?;
-        while cursor.line().is_some() {
+        each_line(archive, Kind::Runs, |cursor| {
             let line = cursor.json()?;
             if choice.takes(Kind::Runs, &line) {
                 for (place, (map, _)) in MAPS.iter().enumerate() {
@@ -48,8 +47,8 @@ impl Wide {
                     return Err(TablesError::TooManyColumns { most: MOST_COLUMNS });
                 }
             }
-            cursor.advance()?;
-        }
+            Ok(())
+        })?;
         let wide = Wide {
             keys: keys.map(|keys| keys.into_iter().collect()),
         };

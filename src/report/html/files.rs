@@ -5,7 +5,7 @@
 
 use super::spool::Spool;
 use super::text::{inert, name};
-use crate::archive::walk::{Cursor, OwnerWalk};
+use crate::archive::walk::{OwnerWalk, each_line};
 use crate::archive::{Archive, ArchiveError, CheckedReader, Result, SpillSorter};
 use crate::format::Kind;
 use crate::model::{ArtifactFile, ArtifactList, BlobRef, Digest, OwnerKind};
@@ -70,15 +70,14 @@ pub(super) fn files(
     };
     let mut walk = OwnerWalk::new(archive);
     let mut open: Option<OpenOwner> = None;
-    let mut cursor = Cursor::new(archive, Kind::Artifacts)?;
-    while cursor.line().is_some() {
+    each_line(archive, Kind::Artifacts, |cursor| {
         let list: ArtifactList = cursor.parse()?;
         if open
             .as_ref()
             .is_none_or(|owner| (owner.kind, &owner.id) != (list.owner_kind, &list.owner_id))
         {
             files.take(open.take())?;
-            let owner = walk.owner(&list, &cursor)?;
+            let owner = walk.owner(&list, cursor)?;
             let times = [
                 &owner.head.start_time,
                 &owner.head.creation_timestamp_ms,
@@ -102,8 +101,8 @@ pub(super) fn files(
                 }
             }
         }
-        cursor.advance()?;
-    }
+        Ok(())
+    })?;
     files.take(open)?;
     Ok(files)
 }

@@ -4,7 +4,7 @@
 use super::line::{self, LineFacts};
 use super::openlineage::put_times;
 use super::{Lineage, LineageNode, Relation};
-use crate::archive::walk::{ArtifactEntry, Cursor, OwnerFacts, for_each_artifact};
+use crate::archive::walk::{ArtifactEntry, OwnerFacts, each_line, for_each_artifact};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::format::mark::encode;
@@ -203,9 +203,8 @@ impl Crate<'_> {
                 |node: &LineageNode| node.kind == Kind::Runs && node.archives.first() == Some(&index);
             let runs: BTreeMap<&str, &LineageNode> =
                 self.nodes(is_told).map(|node| (node.id.as_str(), node)).collect();
-            let mut cursor = Cursor::new(archive, Kind::Runs)?;
-            while cursor.line().is_some() {
-                let run = line::read(&cursor, Kind::Runs)?;
+            each_line::<CrateError>(archive, Kind::Runs, |cursor| {
+                let run = line::read(cursor, Kind::Runs)?;
                 if let Some(node) = runs.get(run.id.as_str()) {
                     let params = cursor.parse::<Params>()?.params;
                     let program = program(&run);
@@ -216,8 +215,8 @@ impl Crate<'_> {
                         .iter()
                         .try_for_each(|(key, value)| graph.add(&param(&run.id, key, value)))?;
                 }
-                cursor.advance()?;
-            }
+                Ok(())
+            })?;
         }
         programs.values().try_for_each(|program| graph.add(program))?;
         Ok(())

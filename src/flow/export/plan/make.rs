@@ -3,7 +3,7 @@
 //! What is weighed are the lines of runs, logged models and traces, with a constant for each: what an object costs beside its size.
 
 use super::{FORMAT_MAJOR, FORMAT_NAME, Piece, PlanFile, PlanFormat, PlannedExperiment, PlannedSource};
-use crate::archive::walk::{Cursor, text};
+use crate::archive::walk::{Cursor, each_line, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::manifest::Tool;
 use crate::format::{Kind, SortKey, order};
@@ -132,8 +132,7 @@ fn is_deleted_run(line: &[u8]) -> bool {
 
 fn weigh(survey: &Archive) -> Result<Experiments, ArchiveError> {
     let mut experiments = Experiments::new();
-    let mut cursor = Cursor::new(survey, Kind::Experiments)?;
-    while cursor.line().is_some() {
+    each_line(survey, Kind::Experiments, |cursor| {
         let id = text(&cursor.head(Kind::Experiments)?.experiment_id).to_owned();
         let stage: Stage = cursor.parse()?;
         let one = Weighed {
@@ -145,8 +144,8 @@ fn weigh(survey: &Archive) -> Result<Experiments, ArchiveError> {
             ..Weighed::default()
         };
         experiments.insert(order::experiment(&id), Weighed { id, ..one });
-        cursor.advance()?;
-    }
+        Ok(())
+    })?;
     each(survey, |mut object| {
         let Some(one) = experiments.get_mut(&object.key) else {
             return;

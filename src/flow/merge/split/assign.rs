@@ -5,7 +5,7 @@ use super::closure::{Closed, Stretches};
 use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
 use super::weight::{Filling, Weight, for_each_weight};
 use crate::archive::Archive;
-use crate::archive::walk::Cursor;
+use crate::archive::walk::each_line;
 use crate::flow::merge::Result;
 use crate::flow::merge::orphans::Orphans;
 use crate::flow::merge::survey::Names;
@@ -141,15 +141,13 @@ fn for_each<T: DeserializeOwned>(
     kind: Kind,
     mut visit: impl FnMut(u64, String, T) -> Result<()>,
 ) -> Result<()> {
-    let mut cursor = Cursor::new(archive, kind)?;
     let mut place = 0;
-    while cursor.line().is_some() {
+    each_line(archive, kind, |cursor| {
         let id = cursor.head(kind)?.id(kind);
         visit(place, id, cursor.parse()?)?;
-        cursor.advance()?;
         place += 1;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 impl Homes {
