@@ -67,10 +67,10 @@ pub enum ClientError {
         /// How that shows.
         why: String,
     },
-    /// A page holds something else where its rows or the next page belong.
-    #[error("a page's `{key}` is {found}")]
+    /// An answer holds something else where its rows, their names or the next page belong.
+    #[error("`{key}` in an answer of the server is {found}")]
     NoPage {
-        /// Where the rows or the token belong.
+        /// Where they belong.
         key: String,
         /// What is there.
         found: String,
@@ -131,6 +131,14 @@ impl FailureKind {
 }
 
 impl ClientError {
+    /// What stands in an answer where a field of another type belongs, shortened.
+    pub(crate) fn no_page(key: &str, found: &serde_json::Value) -> Self {
+        ClientError::NoPage {
+            key: key.to_owned(),
+            found: format!("{found:.100}"),
+        }
+    }
+
     pub(super) fn config(text: impl Into<String>) -> Self {
         ClientError::Config(text.into())
     }
@@ -167,9 +175,23 @@ impl ClientError {
                 Some("FEATURE_DISABLED" | "NOT_IMPLEMENTED") => true,
                 _ => matches!(status, 404 | 405 | 501),
             },
-            // Older servers answer unknown paths with the page of the UI.
-            ClientError::NotMlflow { .. } => true,
+            // A server, or a proxy, may answer unknown paths with the page of MLflow's UI.
+            ClientError::NotMlflow { found, .. } => *found == page_titled("MLflow"),
             _ => false,
+        }
+    }
+
+    /// Whether the server answered, with something that is of no use: what it was asked for may be there.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            ClientError::Status { .. }
+            | ClientError::NotMlflow { .. }
+            | ClientError::NoPage { .. }
+            | ClientError::Endless { .. } => true,
+            ClientError::Failed { .. }
+            | ClientError::Body { .. }
+            | ClientError::Stopped
+            | ClientError::Config(_) => false,
         }
     }
 
@@ -302,6 +324,10 @@ fn shorten(text: &str) -> String {
     short
 }
 
+fn page_titled(title: &str) -> String {
+    format!("an HTML page titled `{title}`")
+}
+
 /// What a body that is not MLflow's JSON is, for people.
 pub(super) fn describe(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
@@ -309,7 +335,7 @@ pub(super) fn describe(body: &[u8]) -> String {
     if let Some(start) = lower.find("<title>") {
         let title = &text[start + 7..];
         let title = &title[..title.find('<').unwrap_or(title.len())];
-        return format!("an HTML page titled `{}`", shorten(title.trim()));
+        return page_titled(&shorten(title.trim()));
     }
     if lower.contains("<html") || lower.contains("<!doctype html") {
         return "an HTML page".to_owned();

@@ -31,22 +31,25 @@ impl Page {
     /// # Errors
     /// Something else is there, which may stand for rows.
     pub fn of(mut answer: Value, key: &str) -> Result<Self, ClientError> {
-        let wrong = |key: &str, found: &Value| ClientError::NoPage {
-            key: key.to_owned(),
-            found: format!("{found:.100}"),
-        };
-        let mut take = |key: &str| answer.get_mut(key).map(Value::take);
-        let rows = match take(key) {
+        let rows = match answer.get_mut(key).map(Value::take) {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(rows)) => rows,
-            Some(other) => return Err(wrong(key, &other)),
+            Some(other) => return Err(ClientError::no_page(key, &other)),
         };
-        let next = match take(NEXT) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(token)) => Some(token).filter(|token| !token.is_empty()),
-            Some(other) => return Err(wrong(NEXT, &other)),
-        };
+        let next = Page::next_of(&answer)?;
         Ok(Page { rows, next })
+    }
+
+    /// The token of the next page that an answer names.
+    ///
+    /// # Errors
+    /// Something else is there.
+    pub fn next_of(answer: &Value) -> Result<Option<String>, ClientError> {
+        match &answer[NEXT] {
+            Value::Null => Ok(None),
+            Value::String(token) => Ok(Some(token.clone()).filter(|token| !token.is_empty())),
+            other => Err(ClientError::no_page(NEXT, other)),
+        }
     }
 }
 

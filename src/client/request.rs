@@ -45,6 +45,14 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// Every answer of MLflow is a JSON object. Of another value, one that looks for a field would find none and believe it.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)?;
+    }
+    serde_json::from_slice(body)
+}
+
 /// A body as it may be shown: what was sent to the server is not repeated.
 fn without_secrets(body: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(body);
@@ -160,10 +168,10 @@ impl<'c> Request<'c> {
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ClientError> {
         self.run(|request, response| {
             let response = request.read_whole(response)?;
-            serde_json::from_slice(&response.body).map_err(|error| {
+            object(&response.body).map_err(|error| {
                 let body = without_secrets(&response.body);
                 // The parser quotes what it does not like.
-                let error = serde_json::from_slice::<T>(&body).err().unwrap_or(error);
+                let error = object::<T>(&body).err().unwrap_or(error);
                 request.not_mlflow(&body, Some(error))
             })
         })

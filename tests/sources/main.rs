@@ -4,6 +4,7 @@
 mod helpers;
 
 mod any_types;
+mod every_answer;
 mod exim;
 mod exim_made;
 mod file_store;

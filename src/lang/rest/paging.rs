@@ -108,6 +108,13 @@ impl<'f> Pages<'f> {
         Ok(Some(rows))
     }
 
+    /// Goes on with another search, of which no row comes that came already.
+    pub(super) fn turn_to(&mut self, other: Pages<'f>) {
+        self.fetch = other.fetch;
+        self.walk.restart();
+        (self.anchor, self.readings, self.is_done) = (None, 1, false);
+    }
+
     /// Takes every row, whatever comes and goes meanwhile.
     pub(super) fn each(mut self, mut take: impl FnMut(Value)) -> Result<(), ClientError> {
         while let Some(rows) = self.next_rows()? {

@@ -195,7 +195,7 @@ impl Route {
             let before = entries.len();
             for row in page.rows {
                 let mut fields = Fields::of(row);
-                let Some(name) = fields.text("path") else { continue };
+                let name = fields.named("path")?;
                 // The proxy gives names, the other routes paths from the root on.
                 let path = match self {
                     Route::Proxy(..) if !folder.is_empty() => format!("{folder}/{name}"),

@@ -6,7 +6,7 @@ use super::exporter::Exporter;
 use super::fields::{Fields, as_int};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
-use crate::client::ClientError;
+use crate::client::{ClientError, Page};
 use crate::format::{Kind, Reason, order};
 use crate::lang::rest::paging::Pages;
 use crate::lang::rest::resume::Key;
@@ -194,14 +194,9 @@ fn record_page(answer: Value, dataset_id: &str) -> Result<RecordPage, String> {
     let PyJson::List(records) = records else {
         return Err(format!("records of `{dataset_id}` are not a list"));
     };
-    let next = answer["next_page_token"].as_str().filter(|next| !next.is_empty());
-    Ok((
-        records
-            .into_iter()
-            .map(|found| record(found, dataset_id))
-            .collect(),
-        next.map(str::to_owned),
-    ))
+    let next = Page::next_of(&answer).map_err(|error| told(&error))?;
+    let records = records.into_iter().map(|found| record(found, dataset_id));
+    Ok((records.collect(), next))
 }
 
 fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {

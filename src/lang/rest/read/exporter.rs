@@ -253,8 +253,12 @@ impl<'a, 'm> Exporter<'a, 'm> {
     ) -> Result<Vec<Value>, ExportError> {
         let (rows, is_unstable) = match listed {
             Ok(listed) => listed,
-            Err(error @ ClientError::NoPage { .. }) => {
-                self.fail(what, "*", Reason::WrongType, &told(&error))?;
+            Err(error) if error.is_answer() => {
+                let reason = match error {
+                    ClientError::NoPage { .. } => Reason::WrongType,
+                    _ => Reason::Unreadable,
+                };
+                self.fail(what, "*", reason, &told(&error))?;
                 return Ok(Vec::new());
             }
             Err(error) => return Err(self.server.error(&error)),
@@ -266,29 +270,36 @@ impl<'a, 'm> Exporter<'a, 'm> {
         Ok(rows)
     }
 
-    /// Takes the rows of a search in some experiments, page by page; one that breaks off is a failure of these.
+    /// Takes the rows of a search in some experiments, page by page. One that breaks off is made in each alone, and is a failure of those
+    /// where it breaks off again.
     pub(super) fn each_page(
         &mut self,
-        mut pages: Pages<'_>,
+        search: impl Fn(&Server, &[String]) -> Pages<'static>,
         kind: Kind,
         experiments: &[String],
         mut take: impl FnMut(&mut Self, Vec<Value>) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
-        let ids = experiments.join(",");
+        let mut pages = search(&self.server, experiments);
+        let (mut asked, mut alone) = (experiments, [].chunks(1));
         loop {
             match pages.next_rows() {
-                Ok(Some(rows)) => take(self, rows)?,
-                Ok(None) => break,
-                Err(error) => {
-                    self.fail(kind, &ids, Reason::Unreadable, &told(&error))?;
-                    break;
+                Ok(Some(rows)) => {
+                    take(self, rows)?;
+                    continue;
                 }
+                Ok(None) => {}
+                // One experiment of them may be at fault.
+                Err(error) if asked.len() > 1 && error.is_answer() => alone = asked.chunks(1),
+                Err(error) => self.fail(kind, &asked.join(","), Reason::Unreadable, &told(&error))?,
             }
+            let Some(next) = alone.next() else { break };
+            asked = next;
+            pages.turn_to(search(&self.server, asked));
         }
         if pages.is_unstable {
             let what = kind.name().replace('-', " ");
             let detail = format!("{what} of experiments {} came and went", experiments.join(", "));
-            self.fail(kind, &ids, Reason::UnstableListing, &detail)?;
+            self.fail(kind, &experiments.join(","), Reason::UnstableListing, &detail)?;
         }
         Ok(())
     }

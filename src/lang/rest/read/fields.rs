@@ -3,6 +3,7 @@
 //! A value that is not of a field's type is not taken either. It stays under the name that the archive has for the field,
 //! where the export finds it and reports it (`format::typed`).
 
+use crate::client::ClientError;
 use crate::model::field::Picks;
 use crate::model::free_json::escape;
 use crate::model::number::Double;
@@ -47,10 +48,15 @@ impl Fields {
 
     /// Takes an object.
     pub(super) fn object(&mut self, key: &str) -> Fields {
+        self.object_of(key, key)
+    }
+
+    /// Takes an object whose fields the archive has as its own; `own` is one of them, by which something else is reported.
+    pub(super) fn object_of(&mut self, key: &str, own: &str) -> Fields {
         match self.take(key) {
             Some(Value::Object(map)) => Fields(map),
             Some(other) => {
-                self.put(key, other);
+                self.put(own, other);
                 Fields::default()
             }
             None => Fields::default(),
@@ -114,6 +120,12 @@ impl Fields {
         }
     }
 
+    /// Takes a text without which nothing can be asked further.
+    pub(super) fn named(&mut self, key: &str) -> Result<String, ClientError> {
+        let name = self.text(key);
+        name.ok_or_else(|| ClientError::no_page(key, &self.take(key).unwrap_or_default()))
+    }
+
     /// Takes an integer, or its decimal text.
     pub(super) fn int(&mut self, key: &str) -> Option<i64> {
         let number = as_int(self.0.get(key)?)?;
@@ -174,6 +186,13 @@ impl Fields {
     pub(super) fn ignore(&mut self, keys: &[&str]) {
         for key in keys {
             self.0.remove(*key);
+        }
+    }
+
+    /// Drops a field that says only this.
+    pub(super) fn ignore_if(&mut self, key: &str, text: &str) {
+        if self.0.get(key).is_some_and(|value| value == text) {
+            self.0.remove(key);
         }
     }
 

@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 struct FoundModel {
     model: LoggedModel,
     metrics: BTreeMap<String, Vec<Point>>,
+    /// What stands where points belong, and is none.
+    no_points: Option<Value>,
 }
 
 fn search(server: &Server, experiments: &[String]) -> Pages<'static> {
@@ -36,10 +38,8 @@ impl Exporter<'_, '_> {
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
         let mut is_any = false;
         for chunk in ids.chunks(routes::SEARCH_LOGGED_MODELS.most) {
-            let asked = self.server.optional(routes::SEARCH_LOGGED_MODELS, |_| {
-                search(&self.server, chunk).first()
-            });
-            match asked.map_err(|error| self.server.error(&error))? {
+            let search = search(&self.server, chunk);
+            match self.server.finds_any(routes::SEARCH_LOGGED_MODELS, search)? {
                 None => return Ok(false),
                 Some(found) => is_any = found,
             }
@@ -62,8 +62,7 @@ impl Exporter<'_, '_> {
         let is_whole = |id: &&String| self.closure.borrow().takes_whole(id);
         let whole: Vec<_> = self.experiments.keys().filter(is_whole).cloned().collect();
         for chunk in whole.chunks(routes::SEARCH_LOGGED_MODELS.most) {
-            let pages = search(&self.server, chunk);
-            self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
+            self.each_page(search, Kind::LoggedModels, chunk, |exporter, rows| {
                 for row in rows {
                     let model = read(row).model;
                     exporter.need_run_of(model.source_run_id.as_deref());
@@ -99,8 +98,7 @@ impl Exporter<'_, '_> {
     /// Writes the logged models of all experiments.
     pub(super) fn logged_models(&mut self) -> Result<(), ExportError> {
         for chunk in self.open_experiments().chunks(routes::SEARCH_LOGGED_MODELS.most) {
-            let pages = search(&self.server, chunk);
-            self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
+            self.each_page(search, Kind::LoggedModels, chunk, |exporter, rows| {
                 exporter.logged_model_page(rows)
             })?;
         }
@@ -157,6 +155,12 @@ impl Exporter<'_, '_> {
         let model = &found.model;
         let key = model.sort_key();
         self.export.write(model)?;
+        if let Some(wrong) = &found.no_points {
+            let detail = format!("`metrics` holds {wrong:.100}");
+            let (kind, id) = (Kind::LoggedModels, &model.model_id);
+            self.export
+                .failure(kind, id, "metrics", Reason::WrongType, &detail)?;
+        }
         for (name, points) in &found.metrics {
             let mut series = self.export.writer.point_series();
             for point in points {
@@ -181,31 +185,40 @@ impl Exporter<'_, '_> {
 fn read(value: Value) -> FoundModel {
     let mut fields = Fields::of(value);
     let mut info = fields.object("info");
-    let mut data = fields.object("data");
+    let mut data = fields.object_of("data", "params");
     // The registry says which versions were made of it.
     info.ignore(&["registrations"]);
     let points = data.items("metrics", point);
+    let no_points = data.take("metrics");
     let mut model = LoggedModel::pick(&mut info);
     model.params.extend(data.text_map("params"));
     info.keep_rest("data", data, &[("params", "params")]);
-    info.keep_rest("model", fields, &[]);
+    info.keep_rest("model", fields, &[("params", "params")]);
     model.extra = info.finish();
     let mut metrics: BTreeMap<String, Vec<Point>> = BTreeMap::new();
     for (key, point) in points {
         metrics.entry(key).or_default().push(point);
     }
-    FoundModel { model, metrics }
+    FoundModel {
+        model,
+        metrics,
+        no_points,
+    }
 }
 
 fn point(value: &Value) -> Option<(String, Point)> {
     let mut fields = Fields::of(value.clone());
     let key = fields.text("key")?;
-    let mut text = |name: &str| fields.text(name).filter(|text| !text.is_empty());
+    let mut text = |name: &str| match fields.text(name) {
+        // What is no text makes it no point.
+        None => fields.take(name).is_none().then_some(None),
+        text => Some(text.filter(|text| !text.is_empty())),
+    };
     let link = PointLink {
-        dataset_name: text("dataset_name"),
-        dataset_digest: text("dataset_digest"),
+        dataset_name: text("dataset_name")?,
+        dataset_digest: text("dataset_digest")?,
         model_id: None,
-        run_id: text("run_id"),
+        run_id: text("run_id")?,
     };
     let point = Point {
         timestamp: fields.int_or_zero("timestamp")?,

@@ -4,6 +4,7 @@ use super::exporter::Exporter;
 use super::fields::Fields;
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
+use crate::client::ClientError;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::paging::Pages;
 use crate::lang::rest::resume::Key;
@@ -205,7 +206,11 @@ fn storage_location(server: &Server, version: &ModelVersion) -> Result<Option<St
         request.parse::<Value>()
     });
     let answer = asked.map_err(|error| told(&error))?;
-    let uri = answer.and_then(|answer| Some(answer["artifact_uri"].as_str()?.to_owned()));
+    let uri = match answer.map(|mut answer| answer["artifact_uri"].take()) {
+        None | Some(Value::Null) => None,
+        Some(Value::String(uri)) => Some(uri),
+        Some(other) => return Err(told(&ClientError::no_page("artifact_uri", &other))),
+    };
     // Where nothing is stored, the server answers with the source.
     let since = Feature::StorageLocations.since();
     let is_kept = server.told_version().is_some_and(|told| told >= since);

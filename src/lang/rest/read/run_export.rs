@@ -81,6 +81,12 @@ impl Worker {
             Job::Models(key) => {
                 let models = self.server.kept.answer(&key, "models", || {
                     let run = get(&self.server, &key.id)?.run;
+                    // What could not be taken for models is there.
+                    for links in ["inputs", "outputs"] {
+                        if let Some(wrong) = run.extra.get(links) {
+                            return Err(ClientError::no_page(links, wrong));
+                        }
+                    }
                     Ok((run.inputs.model_inputs, run.outputs.model_outputs))
                 });
                 Done::Models(key.id, models.map_err(|error: ClientError| told(&error)))

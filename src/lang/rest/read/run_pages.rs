@@ -147,7 +147,12 @@ impl Iterator for Feed {
 pub(super) fn get(server: &Server, run_id: &str) -> Result<FoundRun, ClientError> {
     let request = Call::from(routes::RUN).with(&server.client, &json!({"run_id": run_id}));
     let answer = request.parse::<Value>();
-    answer.map(|mut answer| run_wire::read(answer["run"].take()))
+    let found = run_wire::read(answer?["run"].take());
+    let told = &found.run.info.run_id;
+    match told == run_id {
+        true => Ok(found),
+        false => Err(ClientError::no_page("run_id", &told.as_str().into())),
+    }
 }
 
 /// Ids of runs that begin so, as far as the server looks for them itself, else among all runs.

@@ -25,7 +25,7 @@ pub(super) struct FoundRun {
 pub(super) fn read(value: Value) -> FoundRun {
     let mut fields = Fields::of(value);
     let info = info(fields.object("info"));
-    let mut data = fields.object("data");
+    let mut data = fields.object_of("data", "params");
     let mut datasets = Vec::new();
     let mut inputs = fields.object("inputs");
     let mut dataset_inputs = inputs.items("dataset_inputs", |input| {

@@ -2,6 +2,7 @@
 
 use crate::client::{Client, ClientError, Request};
 use crate::lang::artifacts::local_roots::LocalRoots;
+use crate::lang::rest::paging::Pages;
 use crate::lang::rest::resume::Kept;
 use crate::lang::rest::routes::{self, Call, Route};
 use crate::lang::rest::version::Version;
@@ -82,6 +83,16 @@ impl Server {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a search by a route that older servers lack finds anything; `None` where this one lacks it. Where the answer is of no
+    /// use, there may be something, and who reads all of it will tell.
+    pub(super) fn finds_any(&self, route: Route, search: Pages<'_>) -> Result<Option<bool>, ExportError> {
+        let found = self.optional(route, |_| match search.first() {
+            Err(error) if error.is_answer() && !error.is_unknown_route() => Ok(true),
+            found => found,
+        });
+        found.map_err(|error| self.error(&error))
     }
 
     /// Whether a route turned out to be missing.

@@ -61,8 +61,9 @@ impl Exporter<'_, '_> {
         let Some(first) = self.experiments.keys().next() else {
             return Ok(());
         };
-        let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
-        let Some(api) = api else { return Ok(()) };
+        let Some(api) = Api::of(&self.server, first)? else {
+            return Ok(());
+        };
         let with_traces = self.experiments_with_traces(api, self.open_experiments())?;
         let links = match self.links.clone() {
             Some(links) => links,
@@ -73,8 +74,8 @@ impl Exporter<'_, '_> {
         };
         self.links = Some(links.clone());
         for chunk in with_traces.chunks(routes::SEARCH_TRACES.most) {
-            let pages = api.search(&self.server, chunk, None);
-            self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
+            let search = |server: &Server, ids: &[String]| api.search(server, ids, None);
+            self.each_page(search, Kind::Traces, chunk, |exporter, rows| {
                 exporter.trace_page(rows, &links)
             })?;
         }

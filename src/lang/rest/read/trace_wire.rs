@@ -3,10 +3,10 @@
 use super::assessment;
 use super::fields::{Fields, as_duration_ms, as_time};
 use super::server::Server;
-use crate::client::ClientError;
 use crate::lang::rest::limits::{SHOWN_METADATA, SHOWN_TAG};
 use crate::lang::rest::paging::Pages;
 use crate::lang::rest::routes::{self, Route};
+use crate::lang::session::ExportError;
 use crate::model::{Text, Trace};
 use serde_json::{Value, json};
 
@@ -21,16 +21,11 @@ pub(super) enum Api {
 
 impl Api {
     /// The API that a server has, if any.
-    pub(super) fn of(server: &Server, experiment_id: &str) -> Result<Option<Self>, ClientError> {
+    pub(super) fn of(server: &Server, experiment_id: &str) -> Result<Option<Self>, ExportError> {
         let ids = [experiment_id.to_owned()];
         for api in [Api::V3, Api::V2] {
-            // An answer that cannot be read, or none for this experiment, comes from a server that has the route.
-            let any = server.optional(api.route(), |_| match api.search(server, &ids, None).first() {
-                Err(ClientError::NoPage { .. }) => Ok(true),
-                Err(error) if !error.is_unknown_route() && error.status() >= Some(500) => Ok(true),
-                told => told,
-            })?;
-            if any.is_some() {
+            let search = api.search(server, &ids, None);
+            if server.finds_any(api.route(), search)?.is_some() {
                 return Ok(Some(api));
             }
         }
@@ -75,6 +70,10 @@ pub(super) fn read(value: Value) -> Trace {
     let experiment_id = experiment
         .text("experiment_id")
         .or_else(|| fields.text("experiment_id"));
+    // The type says that it is an experiment.
+    location.ignore_if("type", "MLFLOW_EXPERIMENT");
+    location.keep_rest("mlflow_experiment", experiment, &[]);
+    fields.keep_rest("trace_location", location, &[]);
     let request_time = fields.parsed(&["request_time", "timestamp_ms"], "request_time", as_time);
     let durations = ["execution_duration", "execution_time_ms"];
     let execution_duration = fields.parsed(&durations, durations[0], as_duration_ms);

@@ -4,6 +4,7 @@ use super::choice::Choices;
 use super::fields::Fields;
 use super::names::Finder;
 use super::server::Server;
+use crate::client::{Client, ClientError, Page};
 use crate::lang::rest::routes::{self, Call};
 use crate::lang::session::{Export, ExportError};
 use crate::model::Workspace;
@@ -24,16 +25,14 @@ pub(super) fn export_each(
         finder.look(export, server.clone(), registry.clone(), workspace)?;
         return finder.export(export, choices);
     }
-    let answer = Call::from(routes::WORKSPACES).on(&server.client).parse::<Value>();
-    let answer = answer.map_err(|error| server.error(&error))?;
-    let workspaces = Fields::of(answer).list("workspaces").into_iter().map(workspace);
+    let workspaces = workspaces(&server.client).map_err(|error| server.error(&error))?;
     let chosen = server.client.options().workspace.clone();
     let named = export.options.rest.workspaces.clone();
     let is_wanted = |found: &Workspace| {
         let is_named = named.is_empty() || named.contains(&found.name);
         is_named && chosen.as_ref().is_none_or(|chosen| *chosen == found.name)
     };
-    for workspace in workspaces.filter(is_wanted) {
+    for workspace in workspaces.into_iter().filter(is_wanted) {
         if !export.is_rest_elsewhere() {
             export.write(&workspace)?;
         }
@@ -48,14 +47,23 @@ pub(super) fn export_each(
     finder.export(export, choices)
 }
 
-fn workspace(value: Value) -> Workspace {
+fn workspaces(client: &Client) -> Result<Vec<Workspace>, ClientError> {
+    let answer = Call::from(routes::WORKSPACES).on(client).parse()?;
+    Page::of(answer, "workspaces")?
+        .rows
+        .into_iter()
+        .map(workspace)
+        .collect()
+}
+
+fn workspace(value: Value) -> Result<Workspace, ClientError> {
     let mut fields = Fields::of(value);
-    Workspace {
-        name: fields.text("name").unwrap_or_default(),
+    Ok(Workspace {
+        name: fields.named("name")?,
         description: fields.text("description").filter(|text| !text.is_empty()),
         default_artifact_root: fields
             .text("default_artifact_root")
             .filter(|text| !text.is_empty()),
         extra: fields.finish(),
-    }
+    })
 }

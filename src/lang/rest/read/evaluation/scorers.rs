@@ -4,7 +4,7 @@ use super::super::exporter::Exporter;
 use super::super::fields::Fields;
 use super::super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
-use crate::client::ClientError;
+use crate::client::{ClientError, Page};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::routes::{self, Call, Route};
 use crate::lang::session::ExportError;
@@ -101,26 +101,18 @@ fn fits_the_answer(experiment_id: &str) -> bool {
 
 fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, ClientError> {
     let ask = |route: Route, name: Option<&str>| {
-        server.optional(route, |client| {
+        let found = server.optional(route, |client| {
             let asked = json!({"experiment_id": experiment_id, "name": name});
-            Call::from(route)
-                .with(client, &asked)
-                .attempts(2)
-                .parse::<Value>()
-        })
+            let answer = Call::from(route).with(client, &asked).attempts(2).parse()?;
+            Ok(Page::of(answer, "scorers")?.rows)
+        });
+        Ok(found?.unwrap_or_default())
     };
     let mut scorers = Vec::new();
-    let latest = ask(routes::SCORERS, None)?.unwrap_or_default();
-    for found in latest["scorers"].as_array().into_iter().flatten() {
-        let name = found["scorer_name"].as_str().unwrap_or_default();
-        let versions = ask(routes::SCORER_VERSIONS, Some(name))?.unwrap_or_default();
-        let mut versions = Fields::of(versions);
-        scorers.extend(
-            versions
-                .list("scorers")
-                .into_iter()
-                .map(|value| scorer(value, experiment_id)),
-        );
+    for latest in ask(routes::SCORERS, None)? {
+        let name = Fields::of(latest).named("scorer_name")?;
+        let versions = ask(routes::SCORER_VERSIONS, Some(&name))?;
+        scorers.extend(versions.into_iter().map(|value| scorer(value, experiment_id)));
     }
     Ok(scorers)
 }

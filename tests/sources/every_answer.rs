@@ -1,0 +1,272 @@
+//! Each value in each answer of a server is, once, one of another type: what is lost by it is told.
+//!
+//! `any_types` tries a few at random, of every door; this tries all of them, of the door whose other side may be anything.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use crate::any_types::{answer, answers, errors_of, options};
+use crate::helpers::loopback::{Answer, Loopback, Received};
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::{ExportReport, export};
+use mlark::monitor::Silent;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+type Answers = Vec<(&'static str, Value)>;
+
+/// What a server may be that answers by one route and not by another that is asked first.
+fn servers() -> Vec<(Answers, Vec<&'static str>)> {
+    let without = |route: &str| {
+        let all = answers().into_iter();
+        all.filter(|(name, _)| *name != route).collect::<Answers>()
+    };
+    let mut elsewhere = answers();
+    for (_, answer) in &mut elsewhere {
+        *answer =
+            serde_json::from_str(&answer.to_string().replace("mlflow-artifacts:/", "s3://bucket/")).unwrap();
+    }
+    let mut with_workspaces = answers();
+    with_workspaces.push((
+        "server-info",
+        json!({"store_type": "SqlStore", "workspaces_enabled": true}),
+    ));
+    with_workspaces.push((
+        "workspaces",
+        json!({"workspaces": [{"name": "default", "description": "d"}]}),
+    ));
+    let names = answers().into_iter().map(|(name, _)| name);
+    let apart = ["metrics/get-history", "artifacts/list", "artifacts/directories"];
+    vec![
+        (answers(), names.filter(|name| !apart.contains(name)).collect()),
+        (without("metrics/get-history-bulk"), vec!["metrics/get-history"]),
+        (elsewhere, vec!["artifacts/list", "artifacts/directories"]),
+        (with_workspaces, vec!["workspaces"]),
+    ]
+}
+
+fn places(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(places).sum(),
+        Value::Object(map) => map.values().map(places).sum(),
+        _ => 0,
+    }
+}
+
+/// Puts `with` in the place of that number; what stood there.
+fn replace(value: &mut Value, place: &mut usize, with: &Value) -> Option<Value> {
+    if *place == 0 {
+        return Some(std::mem::replace(value, with.clone()));
+    }
+    *place -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().find_map(|item| replace(item, place, with)),
+        Value::Object(map) => map.values_mut().find_map(|item| replace(item, place, with)),
+        _ => None,
+    }
+}
+
+fn export_of(
+    respond: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+    out: &Path,
+) -> Result<ExportReport, String> {
+    let server = Loopback::start(respond);
+    export(SourceKind::Rest, &server.url(), out, options(true), &Silent).map_err(|error| error.to_string())
+}
+
+fn of(answers: Answers) -> impl Fn(&Received) -> Answer {
+    move |request| answer(&answers, request)
+}
+
+/// How many of each kind there are, and how many names stand in their lines.
+fn held(out: &Path, report: &ExportReport) -> (BTreeMap<String, u64>, usize) {
+    fn names(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter().map(names).sum(),
+            Value::Object(map) => map.len() + map.values().map(names).sum::<usize>(),
+            _ => 0,
+        }
+    }
+    let lines = walkdir::WalkDir::new(out).into_iter().map(Result::unwrap);
+    let lines = lines.filter(|entry| entry.path().extension().is_some_and(|end| end == "jsonl"));
+    let text = lines.map(|entry| std::fs::read_to_string(entry.path()).unwrap());
+    let count = text.map(|text| {
+        text.lines()
+            .map(|line| names(&serde_json::from_str(line).unwrap()))
+            .sum::<usize>()
+    });
+    (report.manifest.counts.clone(), count.sum())
+}
+
+type Held = (BTreeMap<String, u64>, usize);
+
+/// A server whose answers are sound, the routes to try of it, and what an export of it holds.
+struct Sound {
+    answers: Answers,
+    routes: Vec<&'static str>,
+    held: Held,
+}
+
+fn sound_servers() -> Vec<Sound> {
+    let servers = servers().into_iter().map(|(answers, routes)| {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
+        let report = export_of(of(answers.clone()), &out).unwrap();
+        assert_eq!(report.failures, 0);
+        let held = held(&out, &report);
+        Sound {
+            answers,
+            routes,
+            held,
+        }
+    });
+    servers.collect()
+}
+
+/// Why an export of a server is not right, if it is not; `is_leaf` says that no name within went with what was replaced.
+fn fault(
+    respond: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+    route: &str,
+    sound: &Held,
+    is_leaf: bool,
+) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let report = match export_of(respond, &out) {
+        Ok(report) => report,
+        // Without these there is nothing to export.
+        Err(_) if ["workspaces", "experiments/search"].contains(&route) => return None,
+        Err(error) => return Some(error),
+    };
+    let errors = errors_of(&out);
+    if !errors.is_empty() {
+        return Some(format!("{errors:?}"));
+    }
+    let now = held(&out, &report);
+    // A file of spans that the spans do not say all of is an artifact.
+    let is_kept = route == "get-trace-artifact" && now.0["artifacts"] > sound.0["artifacts"];
+    let mut limits = report.manifest.losses.limits.iter();
+    let is_denied = limits.any(|limit| limit.reason.to_string() == "not-readable");
+    if report.failures > 0 || is_kept || is_denied {
+        return None;
+    }
+    let is_less = now.0 != sound.0 || (is_leaf && now.1 < sound.1);
+    is_less.then(|| format!("holds {now:?} where {sound:?} were, and no failure"))
+}
+
+/// Looks for faults with two threads.
+fn assert_no_fault<T: Sync>(changes: &[T], fault: impl Fn(&T) -> Option<String> + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        std::iter::from_fn(|| changes.get(next.fetch_add(1, Ordering::Relaxed)))
+            .filter_map(&fault)
+            .collect::<Vec<_>>()
+    };
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let others = [scope.spawn(work), scope.spawn(work)];
+        others
+            .into_iter()
+            .flat_map(|other| other.join().unwrap())
+            .collect()
+    });
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        changes.len(),
+        faults.join("\n")
+    );
+}
+
+#[test]
+fn whatever_an_answer_holds_in_one_place_nothing_is_lost_silently() {
+    let servers = sound_servers();
+    let mut changes = Vec::new();
+    for server in &servers {
+        for (route, value) in server
+            .answers
+            .iter()
+            .filter(|(route, _)| server.routes.contains(route))
+        {
+            for with in [json!("x"), json!({"a": [null]}), json!(true)] {
+                changes.extend((0..places(value)).map(|place| (server, *route, place, with.clone())));
+            }
+        }
+    }
+    assert_no_fault(&changes, |(server, route, place, with)| {
+        let mut answers = server.answers.clone();
+        let changed = answers.iter_mut().find(|(name, _)| name == route).unwrap();
+        let before = replace(&mut changed.1, &mut place.clone(), with).unwrap();
+        if std::mem::discriminant(&before) == std::mem::discriminant(with) {
+            return None;
+        }
+        let is_leaf = !before.is_array() && !before.is_object();
+        let fault = fault(of(answers), route, &server.held, is_leaf)?;
+        Some(format!("{route} #{place}: {before:.80} -> {with}: {fault}"))
+    });
+}
+
+#[test]
+fn what_is_no_answer_is_not_taken_for_none() {
+    let servers = sound_servers();
+    let bodies = [
+        "<html><title>Sign in</title></html>",
+        "{\"cut",
+        "",
+        "\"x\"",
+        "[]",
+        "null",
+    ];
+    let mut changes = Vec::new();
+    for server in &servers {
+        for route in &server.routes {
+            changes.extend(bodies.map(|body| (server, *route, Answer::new(200, body))));
+            changes.push((server, *route, Answer::new(500, "{}")));
+            changes.push((server, *route, Answer::new(403, "{}")));
+        }
+    }
+    assert_no_fault(&changes, |(server, route, odd)| {
+        let (answers, path, odd) = (server.answers.clone(), *route, odd.clone());
+        let respond = move |request: &Received| match request.path().ends_with(path) {
+            true => odd.clone(),
+            false => answer(&answers, request),
+        };
+        let fault = fault(respond, route, &server.held, true)?;
+        Some(format!("{route}: {fault}"))
+    });
+}
+
+#[test]
+fn one_experiment_at_fault_costs_no_other() {
+    let mut answers = answers();
+    let mut second = answers[0].1["experiments"][0].clone();
+    (second["experiment_id"], second["name"]) = (json!("2"), json!("f"));
+    answers[0].1["experiments"].as_array_mut().unwrap().push(second);
+    let respond = move |request: &Received| {
+        let asked = String::from_utf8_lossy(&request.body);
+        let is_listing = ["runs/search", "logged-models/search", "traces/search"]
+            .iter()
+            .any(|route| request.path().ends_with(route));
+        match is_listing && asked.contains("\"2\"") {
+            true => Answer::new(500, "{}"),
+            false => answer(&answers, request),
+        }
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let report = export_of(respond, &out).unwrap();
+    let failures = report.manifest.losses.failures.iter();
+    let failures: Vec<_> = failures
+        .map(|loss| format!("{} {} {}", loss.kind, loss.count, loss.reason))
+        .collect();
+    let expected = [
+        "logged-models 1 unreadable",
+        "runs 1 unreadable",
+        "traces 1 unreadable",
+    ];
+    assert_eq!(failures, expected);
+    for kind in ["runs", "logged-models", "traces"] {
+        assert_eq!(report.manifest.counts[kind], 1, "{kind}");
+    }
+}
