@@ -13,3 +13,4 @@ mod pipes;
 mod progress;
 mod selections;
 mod shards;
+mod sweep_tmp;

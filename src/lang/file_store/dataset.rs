@@ -98,7 +98,7 @@ fn each_link(
     run_id: &str,
     name: &'static str,
     notes: &mut Notes,
-    visit: &mut dyn FnMut(Meta, &Path, &mut Notes),
+    visit: &mut dyn FnMut(&mut Meta, &Path, &mut Notes),
 ) {
     let failed = |fault: Fault, notes: &mut Notes| notes.fault(Kind::Runs, run_id, name, fault);
     let (listed, path) = (
@@ -118,7 +118,12 @@ fn each_link(
         let path = folder.path_of(&file);
         match folder.read(&file, &mut buffer) {
             Ok(bytes) => match Meta::at(&path, bytes) {
-                Ok(meta) => visit(meta, &path, notes),
+                Ok(mut meta) => {
+                    visit(&mut meta, &path, notes);
+                    if !meta.finish(Kind::Runs, run_id, &path, notes).is_empty() {
+                        notes.limit(Kind::Runs, name, Reason::NotHeld);
+                    }
+                }
                 Err(fault) => failed(fault, notes),
             },
             Err(error) => failed(unreadable(&path, &error), notes),
@@ -135,10 +140,11 @@ pub(super) fn inputs(
     notes: &mut Notes,
 ) -> RunInputs {
     let mut inputs = RunInputs::default();
-    each_link(run, run_id, "inputs", notes, &mut |mut meta, path, notes| {
+    each_link(run, run_id, "inputs", notes, &mut |meta, path, notes| {
         let source_type = meta.text("source_type").unwrap_or_default();
         let source_id = meta.text("source_id").unwrap_or_default();
         // The destination is the run around it; MLflow writes the source's id there.
+        meta.ignore(&["destination_type", "destination_id"]);
         let tags = meta.text_map("tags");
         match (source_type.as_str(), datasets.get(&source_id)) {
             ("DATASET", Some((name, digest))) => {
@@ -175,7 +181,9 @@ pub(super) fn inputs(
 /// What a run made.
 pub(super) fn outputs(run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutputs {
     let mut outputs = RunOutputs::default();
-    each_link(run, run_id, "outputs", notes, &mut |mut meta, path, notes| {
+    each_link(run, run_id, "outputs", notes, &mut |meta, path, notes| {
+        // The source is the run around it.
+        meta.ignore(&["source_type", "source_id"]);
         let kind = meta.text("destination_type").unwrap_or_default();
         let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
         if !meta.text_map("tags").is_empty() {

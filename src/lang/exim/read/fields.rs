@@ -131,6 +131,39 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The objects of a list; others are left out as wrong.
+    pub(super) fn dicts(&mut self, key: &str) -> Vec<&'a PyJson> {
+        let (dicts, others): (Vec<_>, Vec<_>) = self
+            .list(key)
+            .iter()
+            .partition(|item| matches!(item, PyJson::Dict(_)));
+        for other in others {
+            let _: Option<()> = self.wrong(key, "a list of objects", other);
+        }
+        dicts
+    }
+
+    /// Takes over what is wrong in an object below `key`; what nobody took of it has no place, which is wrong too.
+    pub(super) fn absorb(&mut self, key: &str, mut inner: Fields<'_>) {
+        let left: Vec<_> = inner.left().collect();
+        for (name, value) in left {
+            let _: Option<()> = inner.wrong(name, "a field that is known there", value);
+        }
+        let wrong = inner.wrong.into_iter();
+        self.wrong.extend(wrong.map(|wrong| WrongType {
+            field: format!("{key}.{}", wrong.field),
+            ..wrong
+        }));
+    }
+
+    /// A truth value.
+    pub(super) fn bool(&mut self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            PyJson::Bool(value) => Some(*value),
+            other => self.wrong(key, "true or false", other),
+        }
+    }
+
     /// Texts of a list; others are left out as wrong.
     pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
         let mut texts = Vec::new();
@@ -187,14 +220,24 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// Takes what nobody took, as the archive keeps it.
+    pub(super) fn take_left(&mut self) -> Extra {
+        let left: Vec<_> = self.left().collect();
+        self.taken.extend(left.iter().map(|(key, _)| key));
+        let kept = left.into_iter();
+        kept.map(|(key, value)| (escape_key(key), value.to_free_json()))
+            .collect()
+    }
+
     /// What nobody took, less nulls and the exporter's own additions (`_` keys); and what was wrong.
-    pub(super) fn finish(self, extra: &mut Extra) -> Vec<WrongType> {
-        for (key, value) in self.entries {
-            if !self.taken.contains(key.as_str()) && !value.is_null() && !key.starts_with('_') {
-                extra.insert(escape_key(key), value.to_free_json());
-            }
-        }
+    pub(super) fn finish(mut self, extra: &mut Extra) -> Vec<WrongType> {
+        extra.extend(self.take_left());
         self.wrong
+    }
+
+    fn left(&self) -> impl Iterator<Item = (&'a str, &'a PyJson)> {
+        let fields = self.entries.iter().map(|(key, value)| (key.as_str(), value));
+        fields.filter(|(key, value)| !self.taken.contains(key) && !value.is_null() && !key.starts_with('_'))
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn prompt(exported: &PyJson) -> (RegisteredModel, ModelVersion, Vec<W
         other => drop(fields.wrong::<()>("template", "a string or a list", other.unwrap_or(&PyJson::Null))),
     }
     // Made from the template and from the name by MLflow's client.
-    fields.ignore(&["variables", "uri", "description"]);
+    fields.ignore(&["variables", "uri"]);
     let wrong = fields.finish(&mut version.extra);
     let mut model = RegisteredModel {
         name: version.name.clone(),

@@ -12,11 +12,13 @@ use std::collections::BTreeMap;
 pub(super) fn registered_model(exported: &PyJson) -> (RegisteredModel, Vec<WrongType>) {
     let mut fields = Fields::new(exported);
     let mut aliases = BTreeMap::new();
-    for alias in fields.list("aliases") {
-        let mut alias = Fields::new(alias);
-        let version = alias.number("version");
-        aliases.extend(alias.text("alias").zip(version));
+    for exported in fields.dicts("aliases") {
+        let mut alias = Fields::new(exported);
+        let version = number(&mut alias);
+        aliases.insert(alias.required_text("alias"), version);
+        fields.absorb("aliases", alias);
     }
+    aliases.retain(|alias, version| !alias.is_empty() && *version > 0);
     for version in versions(exported) {
         aliases.extend(own_aliases(version));
     }
@@ -24,7 +26,9 @@ pub(super) fn registered_model(exported: &PyJson) -> (RegisteredModel, Vec<Wrong
         aliases,
         ..RegisteredModel::pick(&mut fields)
     };
-    fields.ignore(&["versions", "latest_versions"]);
+    // They are apart.
+    fields.list("versions");
+    fields.list("latest_versions");
     let wrong = fields.finish(&mut model.extra);
     (model, wrong)
 }
@@ -55,7 +59,8 @@ pub(super) fn model_version(exported: &PyJson, context: &VersionContext) -> (Mod
         storage_location: fields.text("storage_location"),
         ..ModelVersion::pick(&mut fields)
     };
-    fields.ignore(&["aliases"]);
+    // They stand with the model.
+    fields.texts("aliases");
     if exported.get("deployment_job_state").and_then(PyJson::as_str) == Some("None") {
         fields.ignore(&["deployment_job_state"]);
     }

@@ -22,23 +22,33 @@ pub(super) fn run(body: &PyJson) -> ExportedRun {
     let exported_info = fields.dict("info");
     let (info, mut wrong) = run_info(exported_info);
     let experiment_id = info.experiment_id.clone();
-    let inputs = inputs(&mut fields);
-    let (dataset_inputs, datasets) = dataset_inputs(&inputs, &experiment_id);
+    let exported_inputs = inputs(&mut fields);
+    let mut inputs = Fields::new(&exported_inputs);
+    let (dataset_inputs, datasets) = dataset_inputs(&mut inputs, &experiment_id);
+    let mut outputs = Fields::new(fields.dict("outputs"));
     let mut run = Run {
         info,
         params: fields.text_map("params"),
         tags: fields.text_map("tags"),
         inputs: RunInputs {
             dataset_inputs,
-            model_inputs: model_inputs(&inputs),
+            model_inputs: model_inputs(&mut inputs),
         },
         outputs: RunOutputs {
-            model_outputs: model_outputs(fields.dict("outputs")),
+            model_outputs: model_outputs(&mut outputs),
         },
         ..Run::default()
     };
-    // Metrics were taken while the file was read; the ids of traces stand in the traces.
-    fields.ignore(&["export_info", "metrics", "traces"]);
+    fields.absorb("inputs", inputs);
+    fields.absorb("outputs", outputs);
+    // Points were taken while the file was read, and left empty lists.
+    for (_, points) in fields.dict("metrics").as_dict().unwrap_or_default() {
+        if !matches!(points, PyJson::List(_)) {
+            let _: Option<()> = fields.wrong("metrics", "a list of points", points);
+        }
+    }
+    // The ids of traces stand in the traces.
+    fields.ignore(&["export_info", "traces"]);
     let exported_tags = fields.value("tags").unwrap_or(&PyJson::Null);
     wrong.extend(fields.finish(&mut run.extra));
     run.exim = exim_text(&run, exported_info, exported_tags);
@@ -86,31 +96,32 @@ fn inputs(fields: &mut Fields<'_>) -> PyJson {
     }
 }
 
-fn dataset_inputs(inputs: &PyJson, experiment_id: &str) -> (Vec<DatasetInput>, Vec<Dataset>) {
-    let mut fields = Fields::new(inputs);
-    let exported = fields.list("dataset_inputs").iter();
-    let mut pairs: Vec<_> = exported
-        .map(|input| dataset_input(input, experiment_id))
-        .collect();
+fn dataset_inputs(inputs: &mut Fields<'_>, experiment_id: &str) -> (Vec<DatasetInput>, Vec<Dataset>) {
+    let mut pairs = Vec::new();
+    for exported in inputs.dicts("dataset_inputs") {
+        let mut input = Fields::new(exported);
+        pairs.push(dataset_input(&mut input, experiment_id));
+        inputs.absorb("dataset_inputs", input);
+    }
     pairs.sort_by(|a, b| a.0.cmp(&b.0));
     pairs.dedup_by(|a, b| a.0 == b.0);
     pairs.into_iter().unzip()
 }
 
-fn dataset_input(exported: &PyJson, experiment_id: &str) -> (DatasetInput, Dataset) {
-    let mut input = Fields::new(exported);
+fn dataset_input(input: &mut Fields<'_>, experiment_id: &str) -> (DatasetInput, Dataset) {
     let mut fields = Fields::new(input.dict("dataset"));
     let mut dataset = Dataset {
         experiment_id: experiment_id.to_owned(),
-        name: fields.text("name").unwrap_or_default(),
-        digest: fields.text("digest").unwrap_or_default(),
+        name: fields.required_text("name"),
+        digest: fields.required_text("digest"),
         source_type: fields.text("source_type"),
         source: fields.text("source"),
         schema: fields.text("schema"),
         profile: fields.text("profile"),
         ..Dataset::default()
     };
-    fields.finish(&mut dataset.extra);
+    dataset.extra = fields.take_left();
+    input.absorb("dataset", fields);
     let link = DatasetInput {
         name: dataset.name.clone(),
         digest: dataset.digest.clone(),
@@ -119,28 +130,30 @@ fn dataset_input(exported: &PyJson, experiment_id: &str) -> (DatasetInput, Datas
     (link, dataset)
 }
 
-fn model_inputs(inputs: &PyJson) -> Vec<ModelInput> {
-    let mut fields = Fields::new(inputs);
-    let exported = fields.list("model_inputs").iter();
-    let ids = exported.filter_map(|input| Fields::new(input).text("model_id"));
-    let mut models: Vec<_> = ids.map(|model_id| ModelInput { model_id }).collect();
+fn model_inputs(inputs: &mut Fields<'_>) -> Vec<ModelInput> {
+    let mut models = Vec::new();
+    for exported in inputs.dicts("model_inputs") {
+        let mut input = Fields::new(exported);
+        let model_id = input.required_text("model_id");
+        models.push(ModelInput { model_id });
+        inputs.absorb("model_inputs", input);
+    }
+    models.retain(|model| !model.model_id.is_empty());
     models.sort();
     models.dedup();
     models
 }
 
-fn model_outputs(outputs: &PyJson) -> Vec<ModelOutput> {
-    let mut fields = Fields::new(outputs);
+fn model_outputs(outputs: &mut Fields<'_>) -> Vec<ModelOutput> {
     let mut models = Vec::new();
-    for output in fields.list("model_outputs") {
-        let mut fields = Fields::new(output);
-        let step = fields.int("step").unwrap_or(0);
-        models.extend(
-            fields
-                .text("model_id")
-                .map(|model_id| ModelOutput { model_id, step }),
-        );
+    for exported in outputs.dicts("model_outputs") {
+        let mut output = Fields::new(exported);
+        let step = output.int("step").unwrap_or(0);
+        let model_id = output.required_text("model_id");
+        models.push(ModelOutput { model_id, step });
+        outputs.absorb("model_outputs", output);
     }
+    models.retain(|model| !model.model_id.is_empty());
     models.sort();
     models.dedup();
     models

@@ -3,8 +3,9 @@
 //! Spans are there by name and id only; all else of them is in the artifact `traces.json`, where the export has one.
 
 use super::fields::{Fields, WrongType};
+use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
-use crate::model::{Assessment, Span, Trace};
+use crate::model::{Assessment, Extra, Span, Trace};
 use serde_json::{Map, Value, json};
 
 /// The line of an exported trace, from the `info` of its file.
@@ -94,15 +95,13 @@ fn assessment(exported: &PyJson) -> (Assessment, Vec<WrongType>) {
             .collect(),
         create_time: fields.either(["create_time_ms", "create_time"], Fields::time),
         last_update_time: fields.either(["last_update_time_ms", "last_update_time"], Fields::time),
-        feedback: fields
-            .value("feedback")
-            .map(|value| feedback(value, exported.get("error"))),
+        feedback: feedback(fields.dict("feedback"), exported.get("error")),
         expectation: expectation(&mut fields, &kind),
         issue: fields.value("issue").map(PyJson::to_free_json),
         rationale: fields.text("rationale"),
         metadata: fields.text_map("metadata"),
         overrides: fields.text("overrides"),
-        valid: fields.value("valid").map(|valid| *valid == PyJson::Bool(true)),
+        valid: fields.bool("valid"),
         ..Assessment::default()
     };
     // The trace is the owner; the error stands within the feedback.
@@ -112,16 +111,17 @@ fn assessment(exported: &PyJson) -> (Assessment, Vec<WrongType>) {
 }
 
 /// `{value, error?}`; the value is the user's own.
-fn feedback(exported: &PyJson, error: Option<&PyJson>) -> Value {
-    let mut feedback = Map::new();
-    if let Some(value) = exported.get("value") {
-        feedback.insert("value".to_owned(), value.to_free_json());
-    }
-    let own_error = exported.get("error").or(error).filter(|error| !error.is_null());
-    if let Some(error) = own_error {
+fn feedback(exported: &PyJson, error: Option<&PyJson>) -> Option<Value> {
+    let told = exported.as_dict()?.iter();
+    let told = told.filter(|(key, value)| key == "value" || !value.is_null());
+    let mut feedback: Map<_, _> = told
+        .map(|(key, value)| (escape_key(key), value.to_free_json()))
+        .collect();
+    let error = error.filter(|error| !error.is_null() && !feedback.contains_key("error"));
+    if let Some(error) = error {
         feedback.insert("error".to_owned(), error.to_free_json());
     }
-    Value::Object(feedback)
+    Some(Value::Object(feedback))
 }
 
 /// `{value}`; the value is the user's own.
@@ -148,19 +148,23 @@ fn rest_value(expectation: &PyJson) -> Value {
 }
 
 /// The spans of an exported trace, as far as `trace.json` tells of them: name, ids, parents.
-pub(super) fn spans(trace_id: &str, data: &PyJson) -> Vec<Span> {
-    let exported = data.as_list().unwrap_or_default().iter();
-    let span = |exported: &PyJson| {
-        let mut fields = Fields::new(exported);
-        Some(Span {
+pub(super) fn spans(trace_id: &str, body: &PyJson) -> (Vec<Span>, Vec<WrongType>) {
+    let mut fields = Fields::new(body);
+    let mut spans = Vec::new();
+    for exported in fields.dicts("data") {
+        let mut span = Fields::new(exported);
+        span.ignore(&["trace_id"]);
+        spans.push(Span {
             trace_id: trace_id.to_owned(),
-            span_id: fields.text("span_id")?,
-            parent_span_id: fields.text("parent_id"),
-            name: fields.text("name").unwrap_or_default(),
+            span_id: span.required_text("span_id"),
+            parent_span_id: span.text("parent_id"),
+            name: span.text("name").unwrap_or_default(),
             ..Span::default()
-        })
-    };
-    exported.filter_map(span).collect()
+        });
+        fields.absorb("data", span);
+    }
+    spans.retain(|span| !span.span_id.is_empty());
+    (spans, fields.finish(&mut Extra::new()))
 }
 
 #[cfg(test)]
@@ -228,11 +232,12 @@ mod tests {
 
     #[test]
     fn spans_have_names_and_ids() {
-        let data = r#"[{"name": "root", "trace_id": "tr-1", "span_id": "00aa", "parent_id": null}]"#;
-        let spans = spans("tr-1", &parse(data));
+        let body = r#"{"data": [{"name": "root", "trace_id": "tr-1", "span_id": "00aa", "parent_id": null}, {"name": "x"}, 7]}"#;
+        let (spans, wrong) = spans("tr-1", &parse(body));
         assert_eq!(
             (spans[0].name.as_str(), &spans[0].parent_span_id),
             ("root", &None)
         );
+        assert_eq!((spans.len(), wrong.len()), (1, 2));
     }
 }

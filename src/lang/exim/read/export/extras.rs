@@ -128,14 +128,14 @@ impl Exporter<'_> {
         self.wrong_types(Kind::Traces, &trace.trace_id, &file, &wrong)?;
         self.belongs_to(&trace.experiment_id);
         self.export.write(&trace)?;
-        let has_all = self.spans(&trace, body.get("data").unwrap_or(&PyJson::Null), folder)?;
+        let has_all = self.spans(&trace, body, folder)?;
         let owner = Owner::of(OwnerKind::Trace, &trace);
         self.artifacts_less(&owner, &folder.join(ARTIFACTS), has_all.then_some(SPAN_FILE))
     }
 
     /// Writes the spans of a trace, from the artifact that holds them, else by name and id only. True where the spans say all
     /// that the artifact says.
-    fn spans(&mut self, trace: &Trace, data: &PyJson, folder: &Path) -> Result<bool> {
+    fn spans(&mut self, trace: &Trace, body: &PyJson, folder: &Path) -> Result<bool> {
         let file = folder.join(ARTIFACTS).join(SPAN_FILE);
         let opened = file.is_file().then(|| self.roots.open(&file));
         let read = opened.map(|opened| SpanFile::read(opened?, &trace.trace_id));
@@ -145,7 +145,8 @@ impl Exporter<'_> {
             self.export.limit(Kind::Spans, "*", Reason::KeptAsArtifact, kept);
             return Ok(found.is_whole);
         }
-        let named = spans(&trace.trace_id, data);
+        let (named, wrong) = spans(&trace.trace_id, body);
+        self.wrong_types(Kind::Spans, &trace.trace_id, &folder.join(TRACE), &wrong)?;
         self.export
             .limit(Kind::Spans, "*", Reason::OnlyNamesExported, named.len() as u64);
         self.export.write_spans(trace, named)?;

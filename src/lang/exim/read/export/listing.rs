@@ -3,10 +3,11 @@
 use super::{Exporter, Result, folder_name};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::read::document::Document;
-use crate::lang::exim::read::fields::Fields;
+use crate::lang::exim::read::fields::{Fields, WrongType};
 use crate::lang::exim::read::layout::{
     EVALUATION_DATASET, EVALUATION_DATASETS_INDEX, EXPERIMENT, EXPERIMENTS_INDEX, Layout, MANIFEST, MODEL,
 };
+use crate::model::Extra;
 use crate::model::pyjson::PyJson;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,9 @@ impl Exporter<'_> {
         self.note_system(&document);
         let folder = file.parent().unwrap_or(&self.root).to_owned();
         let kind = index_kind(file);
-        for (id, candidates) in index_entries(kind, &document) {
+        let (entries, wrong) = index_entries(kind, &document);
+        self.wrong_types(kind, &folder_name(file), file, &wrong)?;
+        for (id, candidates) in entries {
             if !candidates
                 .iter()
                 .any(|candidate| folder.join(candidate).is_file())
@@ -110,20 +113,23 @@ fn index_kind(file: &Path) -> Kind {
     }
 }
 
-/// Each listed object with the places where its file may be.
-fn index_entries(kind: Kind, document: &Document) -> Vec<(String, Vec<PathBuf>)> {
+/// A listed object, and the places where its file may be.
+type IndexEntry = (String, Vec<PathBuf>);
+
+/// Each listed object, and what cannot be read of the index.
+fn index_entries(kind: Kind, document: &Document) -> (Vec<IndexEntry>, Vec<WrongType>) {
     let mut body = Fields::new(document.body());
     let place = |folder: &str, file: &str| Path::new(folder).join(file);
-    match kind {
-        Kind::Experiments => objects(body.list("experiments"), |fields| {
-            let id = fields.text("id")?;
+    let entries = match kind {
+        Kind::Experiments => objects(&mut body, "experiments", |fields| {
+            let id = fields.required_text("id");
             let places = vec![place(&id, EXPERIMENT), place(&id, MANIFEST)];
-            Some((id, places))
+            (id, places)
         }),
-        Kind::EvaluationDatasets => objects(body.list("datasets"), |fields| {
-            let (name, id) = fields.text("name").zip(fields.text("dataset_id"))?;
+        Kind::EvaluationDatasets => objects(&mut body, "datasets", |fields| {
+            let (name, id) = (fields.required_text("name"), fields.required_text("dataset_id"));
             let folder = format!("{name}_{id}");
-            Some((id, vec![place(&folder, EVALUATION_DATASET)]))
+            (id, vec![place(&folder, EVALUATION_DATASET)])
         }),
         _ => {
             let names = [body.texts("models"), body.texts("ok_models")].concat();
@@ -133,14 +139,26 @@ fn index_entries(kind: Kind, document: &Document) -> Vec<(String, Vec<PathBuf>)>
             };
             names.into_iter().map(entry).collect()
         }
-    }
+    };
+    (entries, body.finish(&mut Extra::new()))
 }
 
-fn objects<T>(items: &[PyJson], pick: impl Fn(&mut Fields<'_>) -> Option<T>) -> Vec<T> {
-    items
-        .iter()
-        .filter_map(|item| pick(&mut Fields::new(item)))
-        .collect()
+/// What an index names in the objects of a list; one that does not name it is wrong.
+fn objects<'a>(
+    body: &mut Fields<'a>,
+    key: &str,
+    pick: impl Fn(&mut Fields<'a>) -> IndexEntry,
+) -> Vec<IndexEntry> {
+    let mut entries = Vec::new();
+    for item in body.dicts(key) {
+        let mut fields = Fields::new(item);
+        let entry = pick(&mut fields);
+        match fields.finish(&mut Extra::new()).is_empty() {
+            true => entries.push(entry),
+            false => drop(body.wrong::<()>(key, "a list of names", item)),
+        }
+    }
+    entries
 }
 
 /// The ids in a list; of objects, their `id`.
