@@ -1,8 +1,10 @@
-//! Rows whose owner is not in the database: SQLite enforces foreign keys only where a writer asks for it.
+//! Rows whose owner is not in the database: SQLite enforces foreign keys only where a writer asks for it. And links of
+//! kinds that MLflow has not.
 
 use super::columns::{
-    ASSESSMENTS, LATEST, LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS, LOGGED_MODELS,
-    METRICS, PARAMS, RUNS, SPANS, TAGS, TRACE_METADATA, TRACE_TAGS, TRACES, Table,
+    ASSESSMENTS, DATASET_EXPERIMENTS, INPUT_TAGS, INPUTS, LATEST, LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS,
+    LOGGED_MODEL_TAGS, LOGGED_MODELS, METRICS, PARAMS, RUNS, SPANS, TAGS, TRACE_LINKS, TRACE_METADATA,
+    TRACE_TAGS, TRACES, Table,
 };
 use super::exporter::{Exporter, Result};
 use crate::format::Reason;
@@ -22,6 +24,41 @@ const PARTS: [(Table, Table); 11] = [
     (SPANS, TRACES),
 ];
 
+/// Links that no object takes along: the table, what is so of the row, the table that this asks, and why it is not taken.
+const LINKS: [(Table, &str, &str, Reason); 5] = [
+    (
+        INPUTS,
+        "NOT (source_type = 'DATASET' AND destination_type = 'RUN' OR source_type = 'RUN_INPUT' AND destination_type = \
+         'MODEL_INPUT' OR source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT')",
+        "inputs",
+        Reason::NotHeld,
+    ),
+    (
+        INPUT_TAGS,
+        "input_uuid NOT IN (SELECT input_uuid FROM inputs)",
+        "inputs",
+        Reason::Orphan,
+    ),
+    (
+        TRACE_LINKS,
+        "NOT (source_type = 'trace' OR source_type = 'evaluation_dataset' AND destination_type = 'experiment')",
+        "entity_associations",
+        Reason::NotHeld,
+    ),
+    (
+        TRACE_LINKS,
+        "source_type = 'trace' AND source_id NOT IN (SELECT request_id FROM trace_info)",
+        "trace_info",
+        Reason::Orphan,
+    ),
+    (
+        DATASET_EXPERIMENTS,
+        "source_type = 'evaluation_dataset' AND source_id NOT IN (SELECT dataset_id FROM evaluation_datasets)",
+        "evaluation_datasets",
+        Reason::Orphan,
+    ),
+];
+
 impl Exporter<'_> {
     /// Counts rows without an owner. An export of everything has read each row once, so that a number tells.
     pub(super) fn count_orphans(&mut self) -> Result<()> {
@@ -39,6 +76,13 @@ impl Exporter<'_> {
             let orphans = all - self.tables.count_owned(parts, owners)?.min(all);
             self.export
                 .limit(parts.kind, parts.field.unwrap_or("*"), Reason::Orphan, orphans);
+        }
+        for (links, condition, asked, reason) in LINKS {
+            if self.tables.schema.has(links.name) && self.tables.schema.has(asked) {
+                let count = self.tables.count_where(links.name, condition)?;
+                self.export
+                    .limit(links.kind, links.field.unwrap_or("*"), reason, count);
+            }
         }
         Ok(())
     }

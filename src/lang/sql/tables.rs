@@ -279,6 +279,11 @@ impl Tables {
         self.count_of("*", table.name, &condition)
     }
 
+    /// The number of rows of which something is so.
+    pub(super) fn count_where(&self, table: &str, condition: &str) -> Result<u64> {
+        self.count_of("*", table, &format!("WHERE {condition}"))
+    }
+
     fn count_of(&self, what: &str, table: &str, condition: &str) -> Result<u64> {
         let table = self.dialect().quote(table);
         let sql = format!("SELECT COUNT({what}) FROM {table} {condition}");
