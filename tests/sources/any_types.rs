@@ -147,7 +147,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Files below a folder with one of these names, in order.
-fn files(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -167,7 +167,7 @@ fn files(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-fn fixture(name: &str) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn fixture(name: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("source");
     copy(

@@ -4,15 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use crate::any_types::{answer, answers, errors_of, options};
+use crate::any_types::{answer, answers, options};
 use crate::helpers::loopback::{Answer, Loopback, Received};
+use crate::odd_values::{Held, Judge, assert_no_fault, fault, is_leaf, is_of_type_of, places, replace};
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::{ExportReport, export};
 use mlark::monitor::Silent;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Answers = Vec<(&'static str, Value)>;
 
@@ -46,27 +45,6 @@ fn servers() -> Vec<(Answers, Vec<&'static str>)> {
     ]
 }
 
-fn places(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(places).sum(),
-        Value::Object(map) => map.values().map(places).sum(),
-        _ => 0,
-    }
-}
-
-/// Puts `with` in the place of that number; what stood there.
-fn replace(value: &mut Value, place: &mut usize, with: &Value) -> Option<Value> {
-    if *place == 0 {
-        return Some(std::mem::replace(value, with.clone()));
-    }
-    *place -= 1;
-    match value {
-        Value::Array(items) => items.iter_mut().find_map(|item| replace(item, place, with)),
-        Value::Object(map) => map.values_mut().find_map(|item| replace(item, place, with)),
-        _ => None,
-    }
-}
-
 fn export_of(
     respond: impl Fn(&Received) -> Answer + Send + Sync + 'static,
     out: &Path,
@@ -78,28 +56,6 @@ fn export_of(
 fn of(answers: Answers) -> impl Fn(&Received) -> Answer {
     move |request| answer(&answers, request)
 }
-
-/// How many of each kind there are, and how many names stand in their lines.
-fn held(out: &Path, report: &ExportReport) -> (BTreeMap<String, u64>, usize) {
-    fn names(value: &Value) -> usize {
-        match value {
-            Value::Array(items) => items.iter().map(names).sum(),
-            Value::Object(map) => map.len() + map.values().map(names).sum::<usize>(),
-            _ => 0,
-        }
-    }
-    let lines = walkdir::WalkDir::new(out).into_iter().map(Result::unwrap);
-    let lines = lines.filter(|entry| entry.path().extension().is_some_and(|end| end == "jsonl"));
-    let text = lines.map(|entry| std::fs::read_to_string(entry.path()).unwrap());
-    let count = text.map(|text| {
-        text.lines()
-            .map(|line| names(&serde_json::from_str(line).unwrap()))
-            .sum::<usize>()
-    });
-    (report.manifest.counts.clone(), count.sum())
-}
-
-type Held = (BTreeMap<String, u64>, usize);
 
 /// A server whose answers are sound, the routes to try of it, and what an export of it holds.
 struct Sound {
@@ -114,7 +70,7 @@ fn sound_servers() -> Vec<Sound> {
         let out = directory.path().join("out");
         let report = export_of(of(answers.clone()), &out).unwrap();
         assert_eq!(report.failures, 0);
-        let held = held(&out, &report);
+        let held = Held::of(&out, &report);
         Sound {
             answers,
             routes,
@@ -124,59 +80,21 @@ fn sound_servers() -> Vec<Sound> {
     servers.collect()
 }
 
-/// Why an export of a server is not right, if it is not; `is_leaf` says that no name within went with what was replaced.
-fn fault(
+/// Why an export of a server is not right, if it is not.
+fn fault_of(
     respond: impl Fn(&Received) -> Answer + Send + Sync + 'static,
     route: &str,
     sound: &Held,
-    is_leaf: bool,
+    judge: Judge,
 ) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("out");
-    let report = match export_of(respond, &out) {
-        Ok(report) => report,
+    match export_of(respond, &out) {
+        Ok(report) => fault(&report, &out, sound, judge),
         // Without these there is nothing to export.
-        Err(_) if ["workspaces", "experiments/search"].contains(&route) => return None,
-        Err(error) => return Some(error),
-    };
-    let errors = errors_of(&out);
-    if !errors.is_empty() {
-        return Some(format!("{errors:?}"));
+        Err(_) if ["workspaces", "experiments/search"].contains(&route) => None,
+        Err(error) => Some(error),
     }
-    let now = held(&out, &report);
-    // A file of spans that the spans do not say all of is an artifact.
-    let is_kept = route == "get-trace-artifact" && now.0["artifacts"] > sound.0["artifacts"];
-    let mut limits = report.manifest.losses.limits.iter();
-    let is_denied = limits.any(|limit| limit.reason.to_string() == "not-readable");
-    if report.failures > 0 || is_kept || is_denied {
-        return None;
-    }
-    let is_less = now.0 != sound.0 || (is_leaf && now.1 < sound.1);
-    is_less.then(|| format!("holds {now:?} where {sound:?} were, and no failure"))
-}
-
-/// Looks for faults with two threads.
-fn assert_no_fault<T: Sync>(changes: &[T], fault: impl Fn(&T) -> Option<String> + Sync) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        std::iter::from_fn(|| changes.get(next.fetch_add(1, Ordering::Relaxed)))
-            .filter_map(&fault)
-            .collect::<Vec<_>>()
-    };
-    let faults: Vec<String> = std::thread::scope(|scope| {
-        let others = [scope.spawn(work), scope.spawn(work)];
-        others
-            .into_iter()
-            .flat_map(|other| other.join().unwrap())
-            .collect()
-    });
-    assert!(
-        faults.is_empty(),
-        "{} of {}:\n{}",
-        faults.len(),
-        changes.len(),
-        faults.join("\n")
-    );
 }
 
 #[test]
@@ -194,16 +112,19 @@ fn whatever_an_answer_holds_in_one_place_nothing_is_lost_silently() {
             }
         }
     }
-    assert_no_fault(&changes, |(server, route, place, with)| {
+    assert_no_fault(&changes, |(server, route, place, with), _| {
         let mut answers = server.answers.clone();
         let changed = answers.iter_mut().find(|(name, _)| name == route).unwrap();
-        let before = replace(&mut changed.1, &mut place.clone(), with).unwrap();
-        if std::mem::discriminant(&before) == std::mem::discriminant(with) {
+        let (before, names) = replace(&mut changed.1, &mut place.clone(), with).unwrap();
+        if is_of_type_of(&before, with) {
             return None;
         }
-        let is_leaf = !before.is_array() && !before.is_object();
-        let fault = fault(of(answers), route, &server.held, is_leaf)?;
-        Some(format!("{route} #{place}: {before:.80} -> {with}: {fault}"))
+        let judge = Judge {
+            is_leaf: is_leaf(&before),
+            is_said: false,
+        };
+        let fault = fault_of(of(answers), route, &server.held, judge)?;
+        Some(format!("{route} {names} {before:.80} -> {with}: {fault}"))
     });
 }
 
@@ -226,13 +147,17 @@ fn what_is_no_answer_is_not_taken_for_none() {
             changes.push((server, *route, Answer::new(403, "{}")));
         }
     }
-    assert_no_fault(&changes, |(server, route, odd)| {
+    assert_no_fault(&changes, |(server, route, odd), _| {
         let (answers, path, odd) = (server.answers.clone(), *route, odd.clone());
         let respond = move |request: &Received| match request.path().ends_with(path) {
             true => odd.clone(),
             false => answer(&answers, request),
         };
-        let fault = fault(respond, route, &server.held, true)?;
+        let judge = Judge {
+            is_leaf: true,
+            is_said: false,
+        };
+        let fault = fault_of(respond, route, &server.held, judge)?;
         Some(format!("{route}: {fault}"))
     });
 }

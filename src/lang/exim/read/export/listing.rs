@@ -119,6 +119,9 @@ type IndexEntry = (String, Vec<PathBuf>);
 /// Each listed object, and what cannot be read of the index.
 fn index_entries(kind: Kind, document: &Document) -> (Vec<IndexEntry>, Vec<WrongType>) {
     let mut body = Fields::new(document.body());
+    if document.body().as_dict().is_none() {
+        let _: Option<()> = body.wrong("mlflow", "an object", document.body());
+    }
     let place = |folder: &str, file: &str| Path::new(folder).join(file);
     let entries = match kind {
         Kind::Experiments => objects(&mut body, "experiments", |fields| {
