@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -75,10 +76,19 @@ impl Answer {
 
 type Script = dyn Fn(&Received) -> Answer + Send + Sync;
 
-/// The server; its threads end with the test's process.
+/// The server, which takes no more connections once it is dropped.
 pub struct Loopback {
     address: std::net::SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // It waits for a connection.
+        drop(TcpStream::connect(self.address));
+    }
 }
 
 impl Loopback {
@@ -88,14 +98,20 @@ impl Loopback {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Script> = Arc::new(script);
-        let log = received.clone();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (log, ends) = (received.clone(), is_over.clone());
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            let streams = listener.incoming().flatten();
+            for stream in streams.take_while(|_| !ends.load(Ordering::Relaxed)) {
                 let (log, script) = (log.clone(), script.clone());
                 thread::spawn(move || serve(stream, &log, &*script));
             }
         });
-        Loopback { address, received }
+        Loopback {
+            address,
+            received,
+            is_over,
+        }
     }
 
     pub fn url(&self) -> String {
