@@ -6,7 +6,9 @@
 
 use crate::any_types::{answer, answers, options};
 use crate::helpers::loopback::{Answer, Loopback, Received};
-use crate::odd_values::{Held, Judge, assert_no_fault, fault, is_leaf, is_of_type_of, places, replace};
+use crate::odd_values::{
+    Held, Judge, add_field, assert_no_fault, fault, is_leaf, is_of_type_of, names, pointers, replace,
+};
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::{ExportReport, export};
 use mlark::monitor::Silent;
@@ -108,14 +110,18 @@ fn whatever_an_answer_holds_in_one_place_nothing_is_lost_silently() {
             .filter(|(route, _)| server.routes.contains(route))
         {
             for with in [json!("x"), json!({"a": [null]}), json!(true)] {
-                changes.extend((0..places(value)).map(|place| (server, *route, place, with.clone())));
+                changes.extend(
+                    pointers(value)
+                        .into_iter()
+                        .map(|pointer| (server, *route, pointer, with.clone())),
+                );
             }
         }
     }
-    assert_no_fault(&changes, |(server, route, place, with), _| {
+    assert_no_fault(&changes, |(server, route, pointer, with), _| {
         let mut answers = server.answers.clone();
         let changed = answers.iter_mut().find(|(name, _)| name == route).unwrap();
-        let (before, names) = replace(&mut changed.1, &mut place.clone(), with).unwrap();
+        let before = replace(&mut changed.1, pointer, with);
         if is_of_type_of(&before, with) {
             return None;
         }
@@ -124,7 +130,48 @@ fn whatever_an_answer_holds_in_one_place_nothing_is_lost_silently() {
             is_said: false,
         };
         let fault = fault_of(of(answers), route, &server.held, judge)?;
-        Some(format!("{route} {names} {before:.80} -> {with}: {fault}"))
+        Some(format!("{route} {pointer} {before:.80} -> {with}: {fault}"))
+    });
+}
+
+/// Answers that are asked for something else than what their objects say: a run for its models and whether it changed,
+/// a listing for the names of files, scorers for their names.
+const ASKED_FOR_LESS: &[&str] = &[
+    "runs/get",
+    "mlflow-artifacts/artifacts",
+    "artifacts/list",
+    "artifacts/directories",
+    "scorers/list",
+];
+
+#[test]
+fn a_field_that_nobody_knows_is_held_or_told() {
+    let servers = sound_servers();
+    let mut changes = Vec::new();
+    for server in &servers {
+        for (route, value) in server
+            .answers
+            .iter()
+            .filter(|(route, _)| server.routes.contains(route))
+        {
+            // What an answer says of itself is not of objects.
+            let pointers = pointers(value).into_iter().skip(1);
+            let pointers = pointers.filter(|_| !ASKED_FOR_LESS.contains(route));
+            changes.extend(pointers.map(|pointer| (server, *route, pointer)));
+        }
+    }
+    assert_no_fault(&changes, |(server, route, pointer), _| {
+        let mut answers = server.answers.clone();
+        let changed = answers.iter_mut().find(|(name, _)| name == route).unwrap();
+        if !add_field(&mut changed.1, pointer) {
+            return None;
+        }
+        let judge = Judge {
+            is_leaf: true,
+            is_said: true,
+        };
+        let fault = fault_of(of(answers), route, &server.held, judge)?;
+        Some(format!("{route} {}: {fault}", names(pointer)))
     });
 }
 

@@ -88,28 +88,45 @@ pub(crate) fn fault(report: &ExportReport, out: &Path, sound: &Held, judge: Judg
     (judge.is_said && !now.has_odd).then(|| "it is gone".to_owned())
 }
 
-pub(crate) fn places(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(places).sum(),
-        Value::Object(map) => map.values().map(places).sum(),
-        _ => 0,
+/// Where each value within one is, itself the first, as JSON pointers.
+pub(crate) fn pointers(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, pointer: String, found: &mut Vec<String>) {
+        found.push(pointer.clone());
+        match value {
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                items.for_each(|(at, item)| walk(item, format!("{pointer}/{at}"), found));
+            }
+            Value::Object(map) => map.iter().for_each(|(name, item)| {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                walk(item, format!("{pointer}/{name}"), found);
+            }),
+            _ => {}
+        }
     }
+    let mut found = Vec::new();
+    walk(value, String::new(), &mut found);
+    found
 }
 
-/// Puts `with` in the place of that number; what stood there, and the names that lead there.
-pub(crate) fn replace(value: &mut Value, place: &mut usize, with: &Value) -> Option<(Value, String)> {
-    if *place == 0 {
-        return Some((std::mem::replace(value, with.clone()), String::new()));
-    }
-    *place -= 1;
-    match value {
-        Value::Array(items) => items.iter_mut().find_map(|item| replace(item, place, with)),
-        Value::Object(map) => map.iter_mut().find_map(|(name, item)| {
-            let (before, names) = replace(item, place, with)?;
-            Some((before, format!("{name}.{names}")))
-        }),
-        _ => None,
-    }
+/// The names on the way to a value.
+pub(crate) fn names(pointer: &str) -> String {
+    let steps = pointer
+        .split('/')
+        .skip(1)
+        .filter(|step| step.parse::<usize>().is_err());
+    steps.map(|step| format!("{step}.")).collect()
+}
+
+/// Puts a value in the place of one within another; what stood there.
+pub(crate) fn replace(value: &mut Value, pointer: &str, with: &Value) -> Value {
+    std::mem::replace(value.pointer_mut(pointer).unwrap(), with.clone())
+}
+
+/// Puts one more field into an object within a value; false where there is no object.
+pub(crate) fn add_field(value: &mut Value, pointer: &str) -> bool {
+    let object = value.pointer_mut(pointer).unwrap().as_object_mut();
+    object.is_some_and(|fields| fields.insert("odd_field".to_owned(), ODD.into()).is_none())
 }
 
 pub(crate) fn is_leaf(value: &Value) -> bool {

@@ -87,6 +87,27 @@ fn too_large(size_bytes: u64) -> String {
     )
 }
 
+/// Parts of bodies.
+const PARTS: [&str; 6] = [
+    "experiment",
+    "registered_model",
+    "model_version",
+    "prompt",
+    "evaluation_dataset",
+    "data",
+];
+/// What the exporter says of itself and lists.
+const OF_THE_EXPORTER: [&str; 6] = ["system", "info", "export_info", "runs", "traces", "logged_models"];
+
+/// The names in a dict that are neither `known` nor of the exporter.
+fn left_of<'d>(dict: &'d PyJson, known: &'d [&str]) -> impl Iterator<Item = &'d str> {
+    let names = dict.as_dict().unwrap_or_default().iter();
+    let names = names
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, _)| name.as_str());
+    names.filter(|name| !known.contains(name) && !OF_THE_EXPORTER.contains(name) && !name.starts_with('_'))
+}
+
 /// A JSON file of an export.
 #[derive(Debug)]
 pub(super) struct Document {
@@ -145,6 +166,17 @@ impl Document {
     /// The dict that holds the object.
     pub(super) fn body(&self) -> &PyJson {
         self.root.get("mlflow").unwrap_or(&self.root)
+    }
+
+    /// Names beside what is read of the file; those of a run and of a logged model stand with it.
+    pub(super) fn unread(&self) -> Vec<&str> {
+        let has = |name: &str| self.body().get(name).is_some();
+        let is_wrapped = self.root.get("mlflow").is_some();
+        let around = (is_wrapped.then_some(&self.root)).into_iter();
+        let around = around.flat_map(|root| left_of(root, &["mlflow"]));
+        let beside = PARTS.iter().any(|part| has(part)).then(|| self.body());
+        let beside = beside.into_iter().flat_map(|body| left_of(body, &PARTS));
+        around.chain(beside).collect()
     }
 
     /// A part of the body that must be there.

@@ -251,8 +251,10 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    /// Reads a file and remembers what it says of its export.
+    /// Remembers what a file says of its export, and counts what is not read of it.
     fn note_system(&mut self, document: &Document) {
+        let unread = document.unread().len() as u64;
+        self.export.limit("files", "*", Reason::NotHeld, unread);
         let mut fields = Fields::new(document.system());
         if self.info.mlflow_version.is_none() {
             self.info.mlflow_version = fields.text("mlflow_version");

@@ -5,7 +5,7 @@ use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{Extra, Text, TextMap};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A field that holds something else than its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,8 @@ pub(super) struct Fields<'a> {
     entries: &'a [(String, PyJson)],
     taken: BTreeSet<&'a str>,
     wrong: Vec<WrongType>,
+    /// Inner objects that say more than the archive has a place for, by their names.
+    more: BTreeMap<String, Vec<Value>>,
 }
 
 impl Picks for Fields<'_> {
@@ -54,6 +56,7 @@ impl<'a> Fields<'a> {
             entries: dict.as_dict().unwrap_or_default(),
             taken: BTreeSet::new(),
             wrong: Vec::new(),
+            more: BTreeMap::new(),
         }
     }
 
@@ -143,17 +146,27 @@ impl<'a> Fields<'a> {
         dicts
     }
 
-    /// Takes over what is wrong in an object below `key`; what nobody took of it has no place, which is wrong too.
-    pub(super) fn absorb(&mut self, key: &str, mut inner: Fields<'_>) {
-        let left: Vec<_> = inner.left().collect();
-        for (name, value) in left {
-            let _: Option<()> = inner.wrong(name, "a field that is known there", value);
+    /// Takes over what is wrong in an object below `key`. One with more fields than were taken is kept, below a name of its own.
+    pub(super) fn absorb(&mut self, key: &str, inner: Fields<'_>) {
+        if inner.left().next().is_some() {
+            let whole = PyJson::Dict(inner.entries.to_vec());
+            self.keep_whole(key, &whole);
+        }
+        for (name, more) in inner.more {
+            self.more.entry(format!("{key}.{name}")).or_default().extend(more);
         }
         let wrong = inner.wrong.into_iter();
         self.wrong.extend(wrong.map(|wrong| WrongType {
             field: format!("{key}.{}", wrong.field),
             ..wrong
         }));
+    }
+
+    fn keep_whole(&mut self, key: &str, item: &PyJson) {
+        self.more
+            .entry(format!("{key}.*"))
+            .or_default()
+            .push(item.to_free_json());
     }
 
     /// A truth value.
@@ -199,6 +212,14 @@ impl<'a> Fields<'a> {
                 if let Some(item) = items.iter().find(|item| !has_key(item)) {
                     let _: Option<TextMap> = self.wrong(key, "a list of keys with values", item);
                 }
+                let more =
+                    |(key, value): &(String, PyJson)| key != "key" && key != "value" && !value.is_null();
+                for item in items
+                    .iter()
+                    .filter(|item| item.as_dict().is_some_and(|item| item.iter().any(more)))
+                {
+                    self.keep_whole(key, item);
+                }
                 items.iter().filter_map(key_value).collect()
             }
             Some(other) => self.wrong(key, "an object", other).unwrap_or_default(),
@@ -225,7 +246,9 @@ impl<'a> Fields<'a> {
         let left: Vec<_> = self.left().collect();
         self.taken.extend(left.iter().map(|(key, _)| key));
         let kept = left.into_iter();
-        kept.map(|(key, value)| (escape_key(key), value.to_free_json()))
+        let kept = kept.map(|(key, value)| (escape_key(key), value.to_free_json()));
+        let more = std::mem::take(&mut self.more).into_iter();
+        kept.chain(more.map(|(key, items)| (escape_key(&key), Value::Array(items))))
             .collect()
     }
 

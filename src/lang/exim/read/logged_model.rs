@@ -1,7 +1,7 @@
 //! Logged models, from `logged_model.json`.
 
 use super::fields::{Fields, WrongType};
-use super::points::{point, without};
+use super::points::{point, says_more, without};
 use crate::model::pyjson::PyJson;
 use crate::model::{LoggedModel, Point};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ pub(super) struct ExportedModel {
     pub(super) points: BTreeMap<String, Vec<Point>>,
     /// Points that are none.
     pub(super) bad_points: u64,
+    /// Points with fields that are not known.
+    pub(super) saying_more: u64,
     pub(super) wrong: Vec<WrongType>,
 }
 
@@ -38,7 +40,9 @@ pub(super) fn logged_model(body: &PyJson) -> ExportedModel {
         tags: fields.text_map("tags"),
         ..LoggedModel::default()
     };
-    let (points, bad_points) = metrics(fields.list("metrics"));
+    let exported = fields.list("metrics");
+    let saying_more = exported.iter().filter(|metric| says_more(metric)).count() as u64;
+    let (points, bad_points) = metrics(exported);
     // `models:/<id>`, and a copy of what the source run says.
     fields.ignore(&["model_uri", "dataset_inputs"]);
     let wrong = fields.finish(&mut model.extra);
@@ -46,6 +50,7 @@ pub(super) fn logged_model(body: &PyJson) -> ExportedModel {
         model,
         points,
         bad_points,
+        saying_more,
         wrong,
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct MetricsSink {
     limit: usize,
     spool: Option<BufWriter<File>>,
     spooled_bytes: u64,
+    /// Points with fields that are not known.
+    saying_more: u64,
     error: Option<io::Error>,
 }
 
@@ -47,6 +49,7 @@ impl MetricsSink {
             limit: MEMORY_POINTS,
             spool: None,
             spooled_bytes: 0,
+            saying_more: 0,
             error: None,
         }
     }
@@ -64,6 +67,7 @@ impl MetricsSink {
             scratch: self.scratch,
             metrics: self.metrics,
             spool,
+            saying_more: self.saying_more,
         })
     }
 
@@ -114,6 +118,7 @@ impl ListSink for MetricsSink {
     }
 
     fn item(&mut self, item: PyJson) {
+        self.saying_more += u64::from(says_more(&item));
         let Some(point) = point(&item) else {
             self.metrics.entry(self.current.clone()).or_default().bad_points += 1;
             return;
@@ -129,6 +134,7 @@ pub(super) struct Metrics {
     scratch: PathBuf,
     metrics: BTreeMap<String, Metric>,
     spool: Option<File>,
+    pub(super) saying_more: u64,
 }
 
 impl Metrics {
@@ -170,6 +176,22 @@ pub(super) fn without(mut point: Point, owner: fn(&mut PointLink) -> &mut Option
         link.boxed()
     });
     point
+}
+
+/// Whether a point has fields that are not known.
+pub(super) fn says_more(exported: &PyJson) -> bool {
+    const KNOWN: [&str; 8] = [
+        "key",
+        "value",
+        "timestamp",
+        "step",
+        "run_id",
+        "model_id",
+        "dataset_name",
+        "dataset_digest",
+    ];
+    let mut fields = exported.as_dict().unwrap_or_default().iter();
+    fields.any(|(name, value)| !KNOWN.contains(&name.as_str()) && !name.starts_with('_') && !value.is_null())
 }
 
 /// One exported point; none where value, time or step are not numbers.

@@ -73,10 +73,13 @@ fn experiment_id(location: &PyJson) -> Option<String> {
 /// Whether a location says no more than the experiment.
 fn is_plain_location(location: &PyJson) -> bool {
     let entries = location.as_dict().unwrap_or_default();
-    entries.iter().all(|(key, value)| {
-        value.is_null()
-            || key == "mlflow_experiment"
-            || (key == "type" && value.as_str() == Some("MLFLOW_EXPERIMENT"))
+    entries.iter().all(|(key, value)| match key.as_str() {
+        "mlflow_experiment" => {
+            let mut fields = value.as_dict().unwrap_or_default().iter();
+            fields.all(|(key, value)| key == "experiment_id" || value.is_null())
+        }
+        "type" => value.as_str() == Some("MLFLOW_EXPERIMENT"),
+        _ => value.is_null(),
     })
 }
 
@@ -133,7 +136,12 @@ fn expectation(fields: &mut Fields<'_>, kind: &str) -> Option<Value> {
     let value = match fields.value("expectation") {
         None => (kind == "expectation").then_some(Value::Null)?,
         Some(exported) if is_dump => exported.to_free_json(),
-        Some(exported) => rest_value(exported),
+        Some(exported) => {
+            let mut form = Fields::new(exported);
+            form.ignore(&["value", "serialized_value"]);
+            fields.absorb("expectation", form);
+            rest_value(exported)
+        }
     };
     Some(json!({ "value": value }))
 }

@@ -8,13 +8,12 @@ use serde_json::{Map, Value, json};
 
 /// Reads the assessments of a trace.
 pub(super) fn read_all(trace: &mut Fields) -> Vec<Assessment> {
-    let mut assessments = trace.items("assessments", |item| item.is_object().then(|| read(item.clone())));
+    let mut assessments = trace.items("assessments", |item| Some(read(std::mem::take(item))));
     assessments.sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));
     assessments
 }
 
-fn read(value: Value) -> Assessment {
-    let mut fields = Fields::of(value);
+fn read(mut fields: Fields) -> Assessment {
     fields.ignore(&["trace_id"]);
     let source = fields.text_map("source").into_iter();
     Assessment {
@@ -82,10 +81,10 @@ mod tests {
 
     #[test]
     fn values_keep_their_types() {
-        let read = read(json!({
+        let read = read(Fields::of(json!({
             "assessment_id": "a-1", "assessment_name": "n", "trace_id": "t", "create_time": "2024-05-06T07:08:50.123Z",
             "source": {"source_type": "HUMAN", "source_id": "ana"}, "feedback": {"value": null, "error": null}, "valid": false
-        }));
+        })));
         assert_eq!(read.feedback, Some(json!({"value": null})));
         assert_eq!(
             (read.create_time, read.valid),

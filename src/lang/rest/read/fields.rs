@@ -83,17 +83,26 @@ impl Fields {
         parsed
     }
 
-    /// Takes what can be read of a list's items; the others stay.
-    pub(super) fn items<T>(&mut self, key: &str, mut read: impl FnMut(&Value) -> Option<T>) -> Vec<T> {
-        let (mut items, mut wrong) = (Vec::new(), Vec::new());
+    /// Takes what can be read of a list's items; the others stay. Items with more fields than were taken stay too, below a name of
+    /// their own.
+    pub(super) fn items<T>(&mut self, key: &str, mut read: impl FnMut(&mut Fields) -> Option<T>) -> Vec<T> {
+        let (mut items, mut wrong, mut more) = (Vec::new(), Vec::new(), Vec::new());
         for value in self.list(key) {
-            match read(&value) {
-                Some(item) => items.push(item),
+            let mut fields = Fields::of(value.clone());
+            match value.is_object().then(|| read(&mut fields)).flatten() {
                 None => wrong.push(value),
+                Some(item) => {
+                    items.push(item);
+                    if !fields.0.values().all(Value::is_null) {
+                        more.push(value);
+                    }
+                }
             }
         }
-        if !wrong.is_empty() {
-            self.put(key, Value::Array(wrong));
+        for (name, values) in [(key.to_owned(), wrong), (format!("{key}.*"), more)] {
+            if !values.is_empty() {
+                self.put(&name, Value::Array(values));
+            }
         }
         items
     }
@@ -206,13 +215,8 @@ impl Fields {
     }
 }
 
-fn key_value(item: &Value) -> Option<(String, Text)> {
-    let key = match item.get("key")? {
-        Value::String(key) => key.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    Some((key, as_text(item.get("value").cloned().unwrap_or_default())))
+fn key_value(item: &mut Fields) -> Option<(String, Text)> {
+    Some((item.text("key")?, as_text(item.take("value").unwrap_or_default())))
 }
 
 /// Where a server has a number or a list for a text, its JSON text stands.

@@ -58,6 +58,7 @@ pub(super) struct History {
     scratch: PathBuf,
     used_bulk: AtomicBool,
     saw_links: AtomicBool,
+    says_more: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -81,6 +82,7 @@ impl History {
             scratch,
             used_bulk: AtomicBool::new(false),
             saw_links: AtomicBool::new(false),
+            says_more: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -97,6 +99,11 @@ impl History {
     /// Whether any point was linked to a dataset or a model.
     pub(super) fn saw_links(&self) -> bool {
         self.saw_links.load(Ordering::Relaxed)
+    }
+
+    /// Whether any point has a field that is not known.
+    pub(super) fn says_more(&self) -> bool {
+        self.says_more.load(Ordering::Relaxed)
     }
 
     /// How many runs to ask for at once.
@@ -219,6 +226,7 @@ impl History {
         // An answer that is no JSON: a page, or an interpreter's way of writing numbers that nobody knows yet.
         let Some(Ok(bulk)) = answer else { return Ok(None) };
         self.used_bulk.store(true, Ordering::Relaxed);
+        self.says_more.fetch_or(bulk.says_more, Ordering::Relaxed);
         self.remember(key, bulk.densest);
         Ok(Some(bulk))
     }
@@ -258,7 +266,8 @@ impl History {
         let token = walk.token().map(str::to_owned);
         let client = &self.server.client;
         let rows = walk.ask(|points| ask_page(client, &run.id, key, token.as_deref(), points));
-        let rows = rows.map_err(|error| told(&error))?;
+        let (rows, says_more) = rows.map_err(|error| told(&error))?;
+        self.says_more.fetch_or(says_more, Ordering::Relaxed);
         kept.keep(run, &part, &encode(&rows.0, rows.1.as_deref()));
         Ok(rows)
     }

@@ -206,8 +206,7 @@ fn read(value: Value) -> FoundModel {
     }
 }
 
-fn point(value: &Value) -> Option<(String, Point)> {
-    let mut fields = Fields::of(value.clone());
+fn point(fields: &mut Fields) -> Option<(String, Point)> {
     let key = fields.text("key")?;
     let mut text = |name: &str| match fields.text(name) {
         // What is no text makes it no point.
@@ -215,9 +214,10 @@ fn point(value: &Value) -> Option<(String, Point)> {
         text => Some(text.filter(|text| !text.is_empty())),
     };
     let link = PointLink {
+        // The model that it is of.
+        model_id: text("model_id")?.and(None),
         dataset_name: text("dataset_name")?,
         dataset_digest: text("dataset_digest")?,
-        model_id: None,
         run_id: text("run_id")?,
     };
     let point = Point {

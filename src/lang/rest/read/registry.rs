@@ -171,7 +171,6 @@ impl Exporter<'_, '_> {
         let mut fields = Fields::of(value);
         fields.ignore(&["latest_versions"]);
         let aliases = fields.items("aliases", |alias| {
-            let mut alias = Fields::of(alias.clone());
             Some((alias.text("alias")?, alias.unsigned("version")?))
         });
         let aliases = aliases.into_iter().collect();

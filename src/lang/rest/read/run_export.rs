@@ -186,6 +186,7 @@ impl Exporter<'_, '_> {
             // Once a server, since nobody can tell how many there are.
             self.limit(Kind::Metrics, "link", Reason::NotInBulkHistory, 1);
         }
+        self.limit(Kind::Metrics, "*", Reason::NotHeld, u64::from(asked.says_more()));
         Ok(())
     }
 }

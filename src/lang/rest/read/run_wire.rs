@@ -1,6 +1,6 @@
 //! Runs as `runs/search` and `runs/get` give them.
 
-use super::fields::{Fields, as_double, as_int};
+use super::fields::{Fields, as_double};
 use crate::lang::rest::resume::Key;
 use crate::model::field::FieldTable as _;
 use crate::model::run::{RunInputs, RunOutputs};
@@ -34,9 +34,10 @@ pub(super) fn read(value: Value) -> FoundRun {
     dataset_inputs.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
     let mut outputs = fields.object("outputs");
     let mut linked = BTreeSet::new();
-    let metrics = data.items("metrics", |value| {
-        let metric = latest_metric(value)?;
-        if is_linked(value) {
+    let metrics = data.items("metrics", |metric| {
+        let is_linked = is_linked(metric);
+        let metric = latest_metric(metric)?;
+        if is_linked {
             linked.insert(metric.0.clone());
         }
         Some(metric)
@@ -84,15 +85,14 @@ fn info(mut fields: Fields) -> RunInfo {
 }
 
 /// Whether a point of a run says more than key, value, time and step.
-fn is_linked(point: &Value) -> bool {
-    let names = ["dataset_name", "dataset_digest", "model_id"];
-    names
-        .iter()
-        .any(|name| point[*name].as_str().is_some_and(|text| !text.is_empty()))
+fn is_linked(point: &mut Fields) -> bool {
+    let links = ["dataset_name", "dataset_digest", "model_id"].map(|name| point.text(name));
+    // The run that it is of.
+    point.text("run_id");
+    links.into_iter().flatten().any(|text| !text.is_empty())
 }
 
-fn latest_metric(value: &Value) -> Option<(String, LatestMetric)> {
-    let mut fields = Fields::of(value.clone());
+fn latest_metric(fields: &mut Fields) -> Option<(String, LatestMetric)> {
     let latest = LatestMetric {
         timestamp: fields.int_or_zero("timestamp")?,
         step: fields.int_or_zero("step")?,
@@ -101,16 +101,18 @@ fn latest_metric(value: &Value) -> Option<(String, LatestMetric)> {
     Some((fields.text("key")?, latest))
 }
 
-fn dataset_input(value: &Value, experiment_id: &str, datasets: &mut Vec<Dataset>) -> Option<DatasetInput> {
-    let mut fields = Fields::of(value.clone());
+fn dataset_input(
+    fields: &mut Fields,
+    experiment_id: &str,
+    datasets: &mut Vec<Dataset>,
+) -> Option<DatasetInput> {
     let mut dataset = fields.object("dataset");
     let input = DatasetInput {
         name: dataset.text("name")?,
         digest: dataset.text("digest")?,
         tags: fields.text_map("tags"),
     };
-    // Tags that are none would be lost with what else the link says.
-    if !fields.finish().is_empty() {
+    if fields.take("tags").is_some() {
         return None;
     }
     datasets.push(Dataset {
@@ -129,7 +131,7 @@ fn dataset_input(value: &Value, experiment_id: &str, datasets: &mut Vec<Dataset>
 /// Takes `model_inputs`.
 pub(super) fn model_inputs(inputs: &mut Fields) -> Vec<ModelInput> {
     let mut inputs = inputs.items("model_inputs", |item| {
-        let model_id = item["model_id"].as_str()?.to_owned();
+        let model_id = item.text("model_id")?;
         Some(ModelInput { model_id })
     });
     inputs.sort();
@@ -138,11 +140,7 @@ pub(super) fn model_inputs(inputs: &mut Fields) -> Vec<ModelInput> {
 
 fn model_outputs(outputs: &mut Fields) -> Vec<ModelOutput> {
     let mut outputs = outputs.items("model_outputs", |item| {
-        let model_id = item["model_id"].as_str()?.to_owned();
-        let step = match &item["step"] {
-            Value::Null => 0,
-            step => as_int(step)?,
-        };
+        let (model_id, step) = (item.text("model_id")?, item.int_or_zero("step")?);
         Some(ModelOutput { model_id, step })
     });
     outputs.sort();

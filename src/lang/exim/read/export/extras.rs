@@ -35,6 +35,7 @@ impl Exporter<'_> {
             model,
             points,
             bad_points,
+            saying_more,
             wrong,
         } = logged_model(document.body());
         let id = model.model_id.clone();
@@ -54,6 +55,8 @@ impl Exporter<'_> {
         self.wrong_types(Kind::LoggedModels, &id, &file, &wrong)?;
         self.belongs_to(&model.experiment_id);
         self.export.write(&model)?;
+        self.export
+            .limit(Kind::ModelMetrics, "*", Reason::NotHeld, saying_more);
         self.model_metrics(&model, &file, points, bad_points)?;
         let owner = Owner::of(OwnerKind::LoggedModel, &model);
         self.artifacts(&owner, &folder.join(ARTIFACTS))

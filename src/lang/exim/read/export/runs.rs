@@ -189,6 +189,8 @@ impl Exporter<'_> {
         let key = run.sort_key();
         let run_id = &run.info.run_id;
         let scratch_error = |error| ArchiveError::io("use a temporary file for", file)(error);
+        self.export
+            .limit(Kind::Metrics, "*", Reason::NotHeld, metrics.saying_more);
         while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
             if series.is_empty() && bad_points == 0 {
                 self.export.limit(Kind::Metrics, "*", Reason::NoPoints, 1);

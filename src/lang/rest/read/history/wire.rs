@@ -7,9 +7,11 @@ use crate::lang::rest::routes::{self, Call};
 use crate::model::metric::{Point, PointLink};
 use crate::model::number::Double;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
 /// A bulk answer.
 pub(super) struct Bulk {
@@ -19,12 +21,68 @@ pub(super) struct Bulk {
     pub(super) points: usize,
     /// Points of the run that has most.
     pub(super) densest: usize,
+    /// Whether points have fields that are not known.
+    pub(super) says_more: bool,
+}
+
+/// Fields of points.
+const KNOWN: [&str; 8] = [
+    "key",
+    "run_id",
+    "timestamp",
+    "step",
+    "value",
+    "model_id",
+    "dataset_name",
+    "dataset_digest",
+];
+
+/// The points of a list. Whether they have more fields than are known is asked of the first, as all are alike.
+struct Listed<P> {
+    points: Vec<P>,
+    says_more: bool,
+}
+
+impl<P> Listed<P> {
+    fn none() -> Self {
+        Listed {
+            points: Vec::new(),
+            says_more: false,
+        }
+    }
+}
+
+impl<'de, P: Deserialize<'de>> Deserialize<'de> for Listed<P> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Listed::none())
+    }
+}
+
+impl<'de, P: Deserialize<'de>> Visitor<'de> for Listed<P> {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of points")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        if let Some(first) = list.next_element::<Map<String, Value>>()? {
+            let is_known = |name: &String| KNOWN.contains(&name.as_str());
+            self.says_more = !first.keys().all(is_known);
+            let point = P::deserialize(Value::Object(first)).map_err(A::Error::custom)?;
+            self.points.push(point);
+        }
+        while let Some(point) = list.next_element()? {
+            self.points.push(point);
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Deserialize)]
 struct BulkAnswer<'a> {
-    #[serde(borrow, default)]
-    metrics: Vec<BulkPoint<'a>>,
+    #[serde(borrow, default = "Listed::none")]
+    metrics: Listed<BulkPoint<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -55,12 +113,13 @@ pub(super) fn parse_bulk(body: &[u8], scratch: &std::path::Path) -> serde_json::
     let mut bulk = Bulk {
         runs: Vec::new(),
         last_run: String::new(),
-        points: answer.metrics.len(),
+        points: answer.metrics.points.len(),
         densest: 0,
+        says_more: answer.metrics.says_more,
     };
     let mut seen = HashSet::new();
     let mut series = Points::new(scratch);
-    for point in &answer.metrics {
+    for point in &answer.metrics.points {
         if point.run_id != bulk.last_run {
             bulk.close(&mut series, scratch);
             bulk.last_run = point.run_id.clone().into_owned();
@@ -123,8 +182,8 @@ fn quote_non_finite(body: &[u8]) -> Vec<u8> {
 
 #[derive(Deserialize)]
 struct HistoryPage {
-    #[serde(default)]
-    metrics: Vec<HistoryPoint>,
+    #[serde(default = "Listed::none")]
+    metrics: Listed<HistoryPoint>,
     next_page_token: Option<String>,
 }
 
@@ -159,23 +218,21 @@ impl<'de> Deserialize<'de> for WireInt {
     }
 }
 
-/// Asks for one page of the history of one metric of one run.
+/// Asks for one page of the history of one metric of one run, and whether its points say more than is known.
 pub(super) fn ask_page(
     client: &Client,
     run_id: &str,
     key: &str,
     token: Option<&str>,
     points: usize,
-) -> Result<HistoryRows, ClientError> {
+) -> Result<(HistoryRows, bool), ClientError> {
     // Servers from 3.1 to 3.13 answer with nothing at all where the number of points is not said.
     let asked = json!({"run_id": run_id, "metric_key": key});
     let request = Call::from(routes::HISTORY).page(client, &asked, token, points);
     let page = request.parse::<HistoryPage>()?;
-    let points = page.metrics.into_iter().map(HistoryPoint::into_point);
-    Ok((
-        points.collect(),
-        page.next_page_token.filter(|next| !next.is_empty()),
-    ))
+    let points = page.metrics.points.into_iter().map(HistoryPoint::into_point);
+    let next = page.next_page_token.filter(|next| !next.is_empty());
+    Ok(((points.collect(), next), page.metrics.says_more))
 }
 
 impl HistoryPoint {
