@@ -139,6 +139,40 @@ fn a_page_that_is_not_mlflow_stops_the_import_and_the_next_one_goes_on() {
 }
 
 #[test]
+fn an_answer_that_names_nothing_stops_the_import_or_what_it_made_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), "a");
+    for route in ["experiments/create", "runs/create"] {
+        for body in [
+            "{}",
+            "[]",
+            "\"x\"",
+            "{\"run\": \"x\", \"experiment_id\": {}}",
+            "{\"run\": {\"info\": {\"run_id\": \"\"}}}",
+        ] {
+            let broken = Arc::new(Mutex::new(true));
+            let switch = broken.clone();
+            let target = Target::start(move |request| {
+                let is_hit = request.path().ends_with(route) && *switch.lock().unwrap();
+                is_hit.then(|| Fault::After(Answer::json(body)))
+            });
+            match import(&archive, &target) {
+                Ok(report) => assert!(report.failures.is_empty(), "{route} {body}"),
+                Err(error) => assert!(matches!(error, ImportError::Client(_)), "{route} {body}: {error}"),
+            }
+            *broken.lock().unwrap() = false;
+            let report = import(&archive, &target).unwrap();
+            assert!(
+                report.failures.is_empty(),
+                "{route} {body}: {:?}",
+                report.failures
+            );
+            assert_whole(&target);
+        }
+    }
+}
+
+#[test]
 fn a_name_that_is_taken_is_a_conflict_unless_told_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive(directory.path(), "a");

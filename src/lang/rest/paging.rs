@@ -116,9 +116,12 @@ impl<'f> Pages<'f> {
     }
 
     /// Takes every row, whatever comes and goes meanwhile.
-    pub(super) fn each(mut self, mut take: impl FnMut(Value)) -> Result<(), ClientError> {
+    pub(super) fn each(
+        mut self,
+        mut take: impl FnMut(Value) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
         while let Some(rows) = self.next_rows()? {
-            rows.into_iter().for_each(&mut take);
+            rows.into_iter().try_for_each(&mut take)?;
         }
         Ok(())
     }
@@ -205,7 +208,10 @@ mod tests {
                 page
             },
         );
-        let ended = pages.each(|_| taken += 1);
+        let ended = pages.each(|_| {
+            taken += 1;
+            Ok(())
+        });
         (taken, ended.err().map(|error| error.to_string()))
     }
 

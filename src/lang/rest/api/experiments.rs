@@ -30,7 +30,7 @@ impl Api {
     pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<TargetId> {
         let body = json!({"name": name, "tags": list(tags)});
         let answer = self.ask(routes::CREATE_EXPERIMENT, &body)?;
-        Ok(id(&answer, "experiment_id"))
+        id(&answer, "experiment_id")
     }
 
     /// The experiment of a name, deleted or not.
@@ -39,7 +39,7 @@ impl Api {
     /// The call failed.
     pub fn experiment_by_name(&self, name: &str) -> Result<Option<TargetExperiment>> {
         let answer = self.find(routes::EXPERIMENT_BY_NAME, &json!({"experiment_name": name}))?;
-        Ok(answer.map(|answer| experiment(&answer["experiment"])))
+        answer.map(|answer| experiment(&answer["experiment"])).transpose()
     }
 
     /// The experiment of an id, deleted or not.
@@ -48,7 +48,7 @@ impl Api {
     /// The call failed.
     pub fn experiment(&self, id: &TargetId) -> Result<Option<TargetExperiment>> {
         let answer = self.find(routes::EXPERIMENT, &json!({"experiment_id": id}))?;
-        Ok(answer.map(|answer| experiment(&answer["experiment"])))
+        answer.map(|answer| experiment(&answer["experiment"])).transpose()
     }
 
     /// Experiments, deleted ones included, that carry a mark of an origin.
@@ -87,12 +87,12 @@ impl Api {
     }
 }
 
-fn experiment(value: &Value) -> TargetExperiment {
-    TargetExperiment {
-        id: id(value, "experiment_id"),
+fn experiment(value: &Value) -> Result<TargetExperiment> {
+    Ok(TargetExperiment {
+        id: id(value, "experiment_id")?,
         name: text(value, "name"),
         is_deleted: value["lifecycle_stage"] == lifecycle::DELETED,
         artifact_location: text(value, "artifact_location"),
         tags: pairs(&value["tags"]),
-    }
+    })
 }

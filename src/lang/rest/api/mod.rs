@@ -66,14 +66,17 @@ impl Api {
     }
 
     /// All rows of a listing, as they are read.
-    fn all<T>(&self, route: Route, asked: Value, read: fn(&Value) -> T) -> Result<Vec<T>> {
+    fn all<T>(&self, route: Route, asked: Value, read: fn(&Value) -> Result<T>) -> Result<Vec<T>> {
         let mut found = Vec::new();
-        self.each(route, asked, |row| found.push(read(&row)))?;
+        self.each(route, asked, |row| {
+            found.push(read(&row)?);
+            Ok(())
+        })?;
         Ok(found)
     }
 
     /// Follows the pages of a search.
-    fn each(&self, route: Route, asked: Value, take: impl FnMut(Value)) -> Result<()> {
+    fn each(&self, route: Route, asked: Value, take: impl FnMut(Value) -> Result<()>) -> Result<()> {
         Pages::of(&self.client, route, asked, None).each(take)
     }
 
@@ -106,9 +109,12 @@ fn text(value: &Value, field: &str) -> String {
     }
 }
 
-/// An id in a field of an answer.
-fn id(value: &Value, field: &str) -> TargetId {
-    TargetId::new(text(value, field))
+/// An id in a field of an answer, where there must be one.
+fn id(value: &Value, field: &str) -> Result<TargetId> {
+    match text(value, field) {
+        id if id.is_empty() => Err(ClientError::no_page(field, &value[field])),
+        id => Ok(TargetId::new(id)),
+    }
 }
 
 /// An integer that may be a number or a text.

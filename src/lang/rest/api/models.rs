@@ -62,7 +62,7 @@ impl Api {
             }
         }
         let answer = self.ask(routes::CREATE_LOGGED_MODEL, &body)?;
-        Ok(logged_model(&answer["model"]))
+        logged_model(&answer["model"])
     }
 
     /// A logged model that is not deleted.
@@ -71,7 +71,7 @@ impl Api {
     /// The call failed.
     pub fn logged_model(&self, id: &TargetId) -> Result<Option<TargetLoggedModel>> {
         let answer = self.find(routes::LOGGED_MODEL.of(id.as_str()), &())?;
-        Ok(answer.map(|answer| logged_model(&answer["model"])))
+        answer.map(|answer| logged_model(&answer["model"])).transpose()
     }
 
     /// The logged model of an experiment that carries a mark.
@@ -105,7 +105,8 @@ impl Api {
     ) -> Result<()> {
         let asked = json!({"experiment_ids": [experiment_id]});
         self.each(routes::SEARCH_LOGGED_MODELS, asked, |row| {
-            each(logged_model(&row))
+            each(logged_model(&row)?);
+            Ok(())
         })
     }
 
@@ -146,15 +147,15 @@ impl Api {
     }
 }
 
-fn logged_model(value: &Value) -> TargetLoggedModel {
+fn logged_model(value: &Value) -> Result<TargetLoggedModel> {
     let (info, data) = (&value["info"], &value["data"]);
-    TargetLoggedModel {
-        id: id(info, "model_id"),
+    Ok(TargetLoggedModel {
+        id: id(info, "model_id")?,
         name: text(info, "name"),
         source_run_id: text(info, "source_run_id"),
         artifact_uri: text(info, "artifact_uri"),
         status: text(info, "status"),
         tags: pairs(&info["tags"]),
         params: pairs(&data["params"]),
-    }
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::runs::list;
 use super::{Api, Result, if_found, integer, pairs, text};
+use crate::client::ClientError;
 use crate::lang::rest::routes;
 use crate::model::registry::PROMPT_TAG;
 use serde_json::{Value, json};
@@ -99,7 +100,7 @@ impl Api {
     /// The call failed.
     pub fn create_version(&self, body: &Value) -> Result<u64> {
         let answer = self.ask(routes::CREATE_VERSION, body)?;
-        Ok(number(&answer["model_version"]["version"]))
+        Ok(version(&answer["model_version"])?.version)
     }
 
     /// A version that is not deleted.
@@ -109,7 +110,7 @@ impl Api {
     pub fn version_of(&self, name: &str, number: u64) -> Result<Option<TargetVersion>> {
         let asked = json!({"name": name, "version": number.to_string()});
         let answer = self.find(routes::VERSION_OF_MODEL, &asked)?;
-        Ok(answer.map(|answer| version(&answer["model_version"])))
+        answer.map(|answer| version(&answer["model_version"])).transpose()
     }
 
     /// Numbers of the versions of a model or prompt that are not deleted, with their tags.
@@ -181,19 +182,15 @@ impl Api {
     }
 }
 
-fn version(value: &Value) -> TargetVersion {
-    TargetVersion {
-        version: number(&value["version"]),
+fn version(value: &Value) -> Result<TargetVersion> {
+    let number = integer(&value["version"]).and_then(|number| u64::try_from(number).ok());
+    let number = number.filter(|number| *number > 0);
+    Ok(TargetVersion {
+        version: number.ok_or_else(|| ClientError::no_page("version", &value["version"]))?,
         stage: text(value, "current_stage"),
         run_id: text(value, "run_id"),
         model_id: text(value, "model_id"),
         description: text(value, "description"),
         tags: pairs(&value["tags"]),
-    }
-}
-
-fn number(value: &Value) -> u64 {
-    integer(value)
-        .and_then(|number| u64::try_from(number).ok())
-        .unwrap_or(0)
+    })
 }

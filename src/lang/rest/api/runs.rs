@@ -100,7 +100,7 @@ impl Api {
     /// The call failed.
     pub fn create_run(&self, new: &NewRun<'_>) -> Result<TargetRun> {
         let answer = self.ask(routes::CREATE_RUN, new)?;
-        Ok(run(&answer["run"]))
+        run(&answer["run"])
     }
 
     /// A run.
@@ -109,7 +109,7 @@ impl Api {
     /// The call failed.
     pub fn run(&self, id: &TargetId) -> Result<Option<TargetRun>> {
         let answer = self.find(routes::RUN, &json!({"run_id": id}))?;
-        Ok(answer.map(|answer| run(&answer["run"])))
+        answer.map(|answer| run(&answer["run"])).transpose()
     }
 
     /// The run of an experiment that carries a mark; of several the one with the least id.
@@ -137,7 +137,10 @@ impl Api {
         mut each: impl FnMut(TargetRun),
     ) -> Result<()> {
         let asked = json!({"experiment_ids": [experiment_id], "filter": filter, "run_view_type": "ALL"});
-        self.each(routes::SEARCH_RUNS, asked, |row| each(run(&row)))
+        self.each(routes::SEARCH_RUNS, asked, |row| {
+            each(run(&row)?);
+            Ok(())
+        })
     }
 
     /// Logs params, tags and metric points; none of them twice has another effect.
@@ -172,6 +175,7 @@ impl Api {
                 let number = |field: &str| integer(&metric[field]).unwrap_or(0);
                 found.push((number("timestamp"), number("step")));
             }
+            Ok(())
         })?;
         Ok(found)
     }
@@ -253,7 +257,7 @@ pub(super) fn mark_filter(operator: &str, value: &str) -> String {
     format!("tags.`{}` {operator} '{value}'", crate::lang::rest::mark::KEY)
 }
 
-fn run(value: &Value) -> TargetRun {
+fn run(value: &Value) -> Result<TargetRun> {
     let (info, data) = (&value["info"], &value["data"]);
     let metrics = data["metrics"].as_array().into_iter().flatten().map(|metric| {
         let value = serde_json::from_value(metric["value"].clone()).unwrap_or(Double(0.0));
@@ -262,9 +266,10 @@ fn run(value: &Value) -> TargetRun {
         (text(metric, "key"), (value, timestamp, step))
     });
     let outputs = value["outputs"]["model_outputs"].as_array().into_iter().flatten();
+    let outputs = outputs.map(|output| Ok((id(output, "model_id")?, integer(&output["step"]).unwrap_or(0))));
     let inputs = value["inputs"]["model_inputs"].as_array().into_iter().flatten();
-    TargetRun {
-        id: id(info, "run_id"),
+    Ok(TargetRun {
+        id: id(info, "run_id")?,
         status: text(info, "status"),
         user_id: text(info, "user_id"),
         run_name: text(info, "run_name"),
@@ -275,9 +280,7 @@ fn run(value: &Value) -> TargetRun {
         tags: pairs(&data["tags"]),
         params: pairs(&data["params"]),
         metrics: metrics.collect(),
-        model_outputs: outputs
-            .map(|output| (id(output, "model_id"), integer(&output["step"]).unwrap_or(0)))
-            .collect(),
-        model_inputs: inputs.map(|input| id(input, "model_id")).collect(),
-    }
+        model_outputs: outputs.collect::<Result<_>>()?,
+        model_inputs: inputs.map(|input| id(input, "model_id")).collect::<Result<_>>()?,
+    })
 }

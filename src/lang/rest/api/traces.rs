@@ -88,7 +88,7 @@ impl Api {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
         let body = json!({"name": name, "experiment_ids": experiments, "tags": json!(tags).to_string()});
         let answer = self.ask(routes::CREATE_DATASET, &body)?;
-        Ok(id(&answer["dataset"], "dataset_id"))
+        id(&answer["dataset"], "dataset_id")
     }
 
     /// Evaluation datasets of a name.
@@ -150,12 +150,12 @@ impl Api {
     }
 }
 
-fn dataset(value: &Value) -> TargetDataset {
+fn dataset(value: &Value) -> Result<TargetDataset> {
     // Tags are a JSON text.
     let tags: Value = serde_json::from_str(&text(value, "tags")).unwrap_or_default();
-    TargetDataset {
-        id: id(value, "dataset_id"),
+    Ok(TargetDataset {
+        id: id(value, "dataset_id")?,
         name: text(value, "name"),
         tags: pairs(&tags),
-    }
+    })
 }

@@ -31,7 +31,7 @@ impl Api {
             "request_metadata": list(metadata), "tags": list(tags),
         });
         let answer = self.ask(routes::START_TRACE_V2, &body)?;
-        Ok(trace(&answer["trace_info"]))
+        trace(&answer["trace_info"])
     }
 
     /// Ends a trace; once more changes nothing.
@@ -63,7 +63,7 @@ impl Api {
     /// The call failed.
     pub fn trace_v2(&self, id: &TargetId) -> Result<Option<TargetTrace>> {
         let answer = self.find(routes::TRACE_V2.of(id.as_str()), &())?;
-        Ok(answer.map(|answer| trace(&answer["trace_info"])))
+        answer.map(|answer| trace(&answer["trace_info"])).transpose()
     }
 
     /// The trace of an experiment that carries a mark; of several the one with the least id.
@@ -77,10 +77,10 @@ impl Api {
     }
 }
 
-fn trace(value: &Value) -> TargetTrace {
+fn trace(value: &Value) -> Result<TargetTrace> {
     let mut tags = pairs(&value["tags"]);
-    TargetTrace {
-        id: id(value, "request_id"),
+    Ok(TargetTrace {
+        id: id(value, "request_id")?,
         artifact_location: tags.remove("mlflow.artifactLocation").unwrap_or_default(),
-    }
+    })
 }
