@@ -91,6 +91,8 @@ tables! {
     METRICS = objects(Kind::Metrics, "metrics", 6, &["run_uuid", "key", "value", "timestamp", "step", "is_nan"]);
     /// Links from datasets to runs.
     INPUTS = parts(Kind::Runs, "inputs", "inputs", 3, &["destination_id", "source_id", "input_uuid"]);
+    /// Which links there are.
+    INPUT_IDS = parts(Kind::Runs, "inputs", "inputs", 1, &["input_uuid"]);
     INPUT_TAGS = parts(Kind::Runs, "inputs", "input_tags", 2, &["input_uuid", "name", "value"]);
     /// Links from runs to logged models.
     MODEL_LINKS = parts(Kind::Runs, "inputs", "inputs", 4, &[
