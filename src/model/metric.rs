@@ -21,6 +21,14 @@ pub struct Point {
     pub link: Option<Box<PointLink>>,
 }
 
+impl Point {
+    /// Whether MLflow has a field of that name in a point; those of its owner are among them.
+    pub(crate) fn has_field(name: &str) -> bool {
+        let of_value = matches!(name, "key" | "timestamp" | "step" | "value");
+        of_value || matches!(name, "run_id" | "model_id" | "dataset_name" | "dataset_digest")
+    }
+}
+
 /// What a metric point belongs to beside its run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PointLink {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::helpers::loopback;
+use crate::odd_values::{pointers, replace};
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::verify::{Severity, VerifyOptions, verify};
 use mlark::client::Environment;
@@ -74,28 +75,10 @@ fn any_value(index: Index) -> Value {
 
 /// Puts a value in the place of one within another.
 fn change(value: &mut Value, (_, place, with): Change) {
-    fn count(value: &Value) -> usize {
-        1 + match value {
-            Value::Array(items) => items.iter().map(count).sum(),
-            Value::Object(map) => map.values().map(count).sum(),
-            _ => 0,
-        }
-    }
-    fn replace(value: &mut Value, place: &mut usize, with: &Value) {
-        if *place == 0 {
-            *value = with.clone();
-        }
-        *place = place.wrapping_sub(1);
-        match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| replace(item, place, with)),
-            Value::Object(map) => map.values_mut().for_each(|item| replace(item, place, with)),
-            _ => {}
-        }
-    }
     // The whole of it is for other tests.
-    let places = count(value) - 1;
-    if places > 0 {
-        replace(value, &mut (1 + place.index(places)), &any_value(with));
+    let places = pointers(value).split_off(1);
+    if !places.is_empty() {
+        replace(value, place.get::<String>(&places), &any_value(with));
     }
 }
 

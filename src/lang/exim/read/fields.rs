@@ -141,7 +141,7 @@ impl<'a> Fields<'a> {
             .iter()
             .partition(|item| matches!(item, PyJson::Dict(_)));
         for other in others {
-            let _: Option<()> = self.wrong(key, "a list of objects", other);
+            self.note(key, "a list of objects", other);
         }
         dicts
     }
@@ -196,7 +196,7 @@ impl<'a> Fields<'a> {
             None => &PyJson::Null,
             Some(dict @ PyJson::Dict(_)) => dict,
             Some(other) => {
-                let _: Option<()> = self.wrong(key, "an object", other);
+                self.note(key, "an object", other);
                 &PyJson::Null
             }
         }
@@ -210,7 +210,7 @@ impl<'a> Fields<'a> {
             Some(PyJson::List(items)) => {
                 let has_key = |item: &PyJson| item.get("key").is_some_and(|key| key.as_str().is_some());
                 if let Some(item) = items.iter().find(|item| !has_key(item)) {
-                    let _: Option<TextMap> = self.wrong(key, "a list of keys with values", item);
+                    self.note(key, "a list of keys with values", item);
                 }
                 let more =
                     |(key, value): &(String, PyJson)| key != "key" && key != "value" && !value.is_null();
@@ -232,12 +232,17 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes a field that holds something else than its type.
-    pub(super) fn wrong<T>(&mut self, key: &str, expected: &'static str, found: &PyJson) -> Option<T> {
+    pub(super) fn note(&mut self, key: &str, expected: &'static str, found: &PyJson) {
         self.wrong.push(WrongType {
             field: key.to_owned(),
             expected,
             found: found.type_name(),
         });
+    }
+
+    /// As [`Fields::note`], with nothing in place of the field.
+    pub(super) fn wrong<T>(&mut self, key: &str, expected: &'static str, found: &PyJson) -> Option<T> {
+        self.note(key, expected, found);
         None
     }
 

@@ -180,18 +180,8 @@ pub(super) fn without(mut point: Point, owner: fn(&mut PointLink) -> &mut Option
 
 /// Whether a point has fields that are not known.
 pub(super) fn says_more(exported: &PyJson) -> bool {
-    const KNOWN: [&str; 8] = [
-        "key",
-        "value",
-        "timestamp",
-        "step",
-        "run_id",
-        "model_id",
-        "dataset_name",
-        "dataset_digest",
-    ];
     let mut fields = exported.as_dict().unwrap_or_default().iter();
-    fields.any(|(name, value)| !KNOWN.contains(&name.as_str()) && !name.starts_with('_') && !value.is_null())
+    fields.any(|(name, value)| !Point::has_field(name) && !name.starts_with('_') && !value.is_null())
 }
 
 /// One exported point; none where value, time or step are not numbers.

@@ -36,7 +36,7 @@ pub(super) fn prompt(exported: &PyJson) -> (RegisteredModel, ModelVersion, Vec<W
             put(TEXT_TAG, messages.to_dumps_text());
             put(TYPE_TAG, "chat".to_owned());
         }
-        other => drop(fields.wrong::<()>("template", "a string or a list", other.unwrap_or(&PyJson::Null))),
+        other => fields.note("template", "a string or a list", other.unwrap_or(&PyJson::Null)),
     }
     // Made from the template and from the name by MLflow's client.
     fields.ignore(&["variables", "uri"]);

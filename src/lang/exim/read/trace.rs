@@ -38,7 +38,7 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
         ("experiment_id", trace.experiment_id.is_empty()),
     ] {
         if let (field, true) = required {
-            let _: Option<()> = fields.wrong(field, "a string", &PyJson::Null);
+            fields.note(field, "a string", &PyJson::Null);
         }
     }
     if !is_plain_location(location) {

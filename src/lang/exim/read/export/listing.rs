@@ -120,7 +120,7 @@ type IndexEntry = (String, Vec<PathBuf>);
 fn index_entries(kind: Kind, document: &Document) -> (Vec<IndexEntry>, Vec<WrongType>) {
     let mut body = Fields::new(document.body());
     if document.body().as_dict().is_none() {
-        let _: Option<()> = body.wrong("mlflow", "an object", document.body());
+        body.note("mlflow", "an object", document.body());
     }
     let place = |folder: &str, file: &str| Path::new(folder).join(file);
     let entries = match kind {
@@ -158,7 +158,7 @@ fn objects<'a>(
         let entry = pick(&mut fields);
         match fields.finish(&mut Extra::new()).is_empty() {
             true => entries.push(entry),
-            false => drop(body.wrong::<()>(key, "a list of names", item)),
+            false => body.note(key, "a list of names", item),
         }
     }
     entries

@@ -25,18 +25,6 @@ pub(super) struct Bulk {
     pub(super) says_more: bool,
 }
 
-/// Fields of points.
-const KNOWN: [&str; 8] = [
-    "key",
-    "run_id",
-    "timestamp",
-    "step",
-    "value",
-    "model_id",
-    "dataset_name",
-    "dataset_digest",
-];
-
 /// The points of a list. Whether they have more fields than are known is asked of the first, as all are alike.
 struct Listed<P> {
     points: Vec<P>,
@@ -67,8 +55,7 @@ impl<'de, P: Deserialize<'de>> Visitor<'de> for Listed<P> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
         if let Some(first) = list.next_element::<Map<String, Value>>()? {
-            let is_known = |name: &String| KNOWN.contains(&name.as_str());
-            self.says_more = !first.keys().all(is_known);
+            self.says_more = !first.keys().all(|name| Point::has_field(name));
             let point = P::deserialize(Value::Object(first)).map_err(A::Error::custom)?;
             self.points.push(point);
         }
